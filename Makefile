@@ -1,0 +1,36 @@
+# Each target does its own set-up: a fresh machine needs Python >= 3.11, make and these files, nothing else.
+PYTHON ?= python3
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export OMP_NUM_THREADS ?= $(CORES)
+
+.PHONY: demo test test-all lint bench clean
+
+demo: $(READY)  ## run the whole method on rendered streets and say where to look
+	$(BIN)/snakemake --cores $(CORES) results/demo/bismap_distilled.json results/demo/bismap/overview.png
+	@$(BIN)/python -m bismap show results/demo
+
+test: $(READY) lint  ## the tests, under 15 minutes on 2 cores
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY) lint  ## all tests, the slow ones too, under 60 minutes on 2 cores
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bismap needs Python 3.11 or newer, this is " + sys.version)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $(READY)
+
+clean:  ## remove what the workflow made (results, logs), keep data and the environment
+	rm -rf results/.store results/*/ logs .snakemake

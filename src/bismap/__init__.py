@@ -1,0 +1,1 @@
+"""Unsupervised domain adaptation for semantic segmentation, stage by stage (BiSMAP, Lu et al. 2022)."""

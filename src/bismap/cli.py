@@ -1,0 +1,183 @@
+"""Command line: one verb per stage, and the tools around them. ``bismap --help`` imports neither torch nor numpy."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bismap.errors import BismapError
+from bismap.verbs import VERBS, Verb
+
+STORE = Path("results/.store")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. Bad input is printed without a traceback."""
+    args = _parser().parse_args(argv)
+    _log_to(getattr(args, "log", None))
+    try:
+        args.run(args)
+    except BismapError as error:
+        logging.getLogger("bismap").error("bismap %s: %s", args.verb, error)
+        return 1
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        logging.getLogger("bismap").exception("bismap %s: %s", args.verb, error)
+        return 1
+    except Exception:
+        logging.getLogger("bismap").exception("bismap %s stopped by an unexpected error", args.verb)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bismap", description=__doc__.splitlines()[0])
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, verb in VERBS.items():
+        _add_stage(verbs.add_parser(name.replace("_", "-"), aliases=_alias(name), help=verb.help), name, verb)
+    _add_tools(verbs)
+    return parser
+
+
+def _alias(name: str) -> list[str]:
+    return [name] if "_" in name else []
+
+
+def _add_stage(parser: argparse.ArgumentParser, name: str, verb: Verb) -> None:
+    parser.description = f"{verb.help[0].upper()}{verb.help[1:]}."
+    parser.add_argument(
+        "--cfg", required=True, metavar="JSON", help='{"settings": {...}, "roots": {...}, "device": "auto"}'
+    )
+    for flag, meaning in verb.inputs.items():
+        parser.add_argument(_flag(flag), nargs="*", type=Path, default=[], metavar="FILE", help=meaning)
+    for flag, file in verb.outputs.items():
+        parser.add_argument(
+            _flag(flag), required=True, type=Path, metavar="LINK", help=f"public path of {file}"
+        )
+    if verb.sharded:
+        parser.add_argument("--shard", default="0-of-1", metavar="I-of-N", help="which part to do (from 0)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (default 1)")
+    parser.add_argument("--store", type=Path, default=STORE, metavar="DIR", help=f"the store (default {STORE})")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="log file; else the log goes to stderr")
+    parser.set_defaults(run=_run_stage, stage=name)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _run_stage(args: argparse.Namespace) -> None:
+    from bismap.runner import Request, run
+    from bismap.store import Store
+
+    verb = VERBS[args.stage]
+    request = Request(
+        verb=args.stage,
+        cfg=_json(args.cfg),
+        inputs={name: getattr(args, name) for name in verb.inputs},
+        outputs={name: getattr(args, name) for name in verb.outputs},
+        shard=_shard(args.shard) if verb.sharded else (0, 1),
+        threads=args.threads,
+    )
+    run(request, Store(args.store))
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        cfg = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BismapError(f"--cfg is no JSON: {error}") from error
+    if not isinstance(cfg, dict) or "settings" not in cfg:
+        raise BismapError('--cfg needs the form {"settings": {...}, "roots": {...}, "device": "auto"}')
+    return cfg
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        part, count = (int(number) for number in text.split("-of-"))
+    except ValueError as error:
+        raise BismapError(f"--shard {text}: expected I-of-N, such as 0-of-4") from error
+    if not 0 <= part < count:
+        raise BismapError(f"--shard {text}: the part must lie in 0..{count - 1}")
+    return part, count
+
+
+def _add_tools(verbs: Any) -> None:
+    store = verbs.add_parser("store", help="list, measure and prune finished work; accept a code change")
+    store.add_argument("action", choices=("list", "prune", "accept-code"))
+    store.add_argument("stage", nargs="?", help="the stage whose code change is harmless (accept-code)")
+    store.add_argument("--limit-gb", type=float, default=0.0, help="prune until at most this is held (default 0)")
+    store.add_argument("--store", type=Path, default=STORE, metavar="DIR")
+    store.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    store.set_defaults(run=_run_store)
+
+    convert = verbs.add_parser("import-checkpoint", help="turn a foreign .pth/.pkl into safetensors, safely")
+    convert.add_argument("source", type=Path, help="the foreign file")
+    convert.add_argument("destination", type=Path, help="the .safetensors file to write")
+    convert.add_argument("--kind", required=True, help="where the file comes from: see --help of the docs page")
+    convert.add_argument("--allow-unused", action="store_true", help="accept tensors that have no place here")
+    convert.set_defaults(run=_run_import)
+
+    config = verbs.add_parser("config", help="check config.yaml and show an experiment's settings")
+    config.add_argument("--file", type=Path, default=Path("config.yaml"))
+    config.add_argument("--experiment", help="print the settings of this experiment, merged")
+    config.add_argument("--schema", action="store_true", help="print the JSON schema instead")
+    config.set_defaults(run=_run_config)
+
+
+def _run_store(args: argparse.Namespace) -> None:
+    from bismap.store import Store
+    from bismap.store_tools import held, prune
+
+    store = Store(args.store)
+    if args.action == "accept-code":
+        from bismap.code import accept
+
+        current, former = accept(store, args.stage or "")
+        print(f"{args.stage}: code {current} now counts as {former}")
+        return
+    entries = prune(store, args.results, int(args.limit_gb * 1e9)) if args.action == "prune" else []
+    for item in entries or held(store, args.results):
+        kept = "linked" if item.linked else "not linked"
+        print(f"{item.bytes / 1e6:10.1f} MB  {item.stage:<20} {item.key}  {kept}")
+    verb = "removed" if args.action == "prune" else "held"
+    print(f"{sum(item.bytes for item in (entries or held(store, args.results))) / 1e9:.3f} GB {verb}")
+
+
+def _run_import(args: argparse.Namespace) -> None:
+    from bismap.models.importing import import_checkpoint
+
+    report = import_checkpoint(args.source, args.kind, args.destination, allow_unused=args.allow_unused)
+    print(report)
+
+
+def _run_config(args: argparse.Namespace) -> None:
+    from bismap.config import json_schema, load_config
+
+    if args.schema:
+        print(json_schema(), end="")
+        return
+    config = load_config(args.file)
+    names = [args.experiment] if args.experiment else list(config.experiments)
+    print(json.dumps({name: config.resolved(name) for name in names}, indent=2))
+
+
+def _log_to(file: Path | None) -> None:
+    """Log to ``file`` (errors to stderr, too), or all to stderr."""
+    logger = logging.getLogger("bismap")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers.clear()
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(console)
+    if file is not None:
+        console.setLevel(logging.WARNING)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, mode="w")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)

@@ -1,0 +1,95 @@
+"""Fingerprint of the code a stage runs: its import closure inside the package, as syntax trees.
+
+Comments, docstrings and formatting are no part of a syntax tree once docstrings are dropped, so editing
+them changes nothing; any other edit changes the fingerprint of exactly the stages that import the module,
+directly or through others. Modules are parsed, never imported: reading a fingerprint does not load torch.
+"""
+
+import ast
+import hashlib
+import sys
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def fingerprint(module: str) -> str:
+    """Fingerprint (16 hex digits) of ``module``, e.g. ``"bismap.stages.train"``, and all it imports here."""
+    digest = hashlib.sha256()
+    for name in sorted(closure(module)):
+        digest.update(f"{name}={_tree_hash(_path(name))}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def closure(module: str) -> frozenset[str]:
+    """Names of the package's modules that ``module`` imports, itself included, lazy imports as well."""
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        todo.extend(imports(name) - seen)
+    return frozenset(seen)
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """The package's modules that ``module`` imports itself, and the packages that hold them."""
+    path = _path(module)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, package)
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+    with_parents = {".".join(name.split(".")[:n]) for name in found for n in range(1, name.count(".") + 2)}
+    return frozenset(name for name in with_parents if _exists(name))
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    base = package.split(".")[: len(package.split(".")) - node.level + 1]
+    return ".".join([*base, node.module] if node.module else base)
+
+
+def _candidates(module: str) -> tuple[Path, Path]:
+    stem = PACKAGE.parent.joinpath(*module.split("."))
+    return stem / "__init__.py", stem.with_suffix(".py")
+
+
+def _exists(module: str) -> bool:
+    inside = module.split(".")[0] == PACKAGE.name
+    return inside and any(path.is_file() for path in _candidates(module))
+
+
+def _path(module: str) -> Path:
+    for path in _candidates(module):
+        if path.is_file():
+            return path
+    raise ModuleNotFoundError(f"no module {module} below {PACKAGE}")
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), filename=str(path))
+
+
+@cache
+def _tree_hash(path: Path) -> str:
+    tree = ast.parse(path.read_bytes(), filename=str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    # The dump of a tree differs between Python versions, so the version belongs to the fingerprint.
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return hashlib.sha256(f"{version} {ast.dump(tree)}".encode()).hexdigest()

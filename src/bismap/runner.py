@@ -1,0 +1,172 @@
+"""Run one stage through the store: compute its key, work only if needed, link the public paths."""
+
+import importlib
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bismap.code import accepted_fingerprint
+from bismap.devices import hold_device
+from bismap.errors import BismapError
+from bismap.job import Job
+from bismap.store import ENTRY, MANIFEST, Store, content, entry_of, key_of, link, sha256_file
+from bismap.verbs import VERBS
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("torch", "torchvision", "faiss-gpu", "faiss-cpu", "scikit-learn", "numpy", "pillow", "zarr", "scipy")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One stage job as asked for on the command line.
+
+    ``cfg`` holds ``settings`` (part of the key), ``roots`` and ``device`` (where things are: not part of it).
+    """
+
+    verb: str
+    cfg: Mapping[str, Any]
+    inputs: Mapping[str, Sequence[Path]]
+    outputs: Mapping[str, Path]
+    shard: tuple[int, int] = (0, 1)
+    threads: int = 1
+
+
+def run(request: Request, store: Store) -> Path:
+    """Do the stage's work unless the store has it, link its public paths, and return its entry.
+
+    Raises:
+        BismapError: on bad input; nothing is committed or linked then.
+    """
+    settings = request.cfg["settings"]
+    code = accepted_fingerprint(f"bismap.stages.{request.verb}", store.root)
+    contents = {name: [content(path) for path in paths] for name, paths in sorted(request.inputs.items())}
+    traced = trace(request.inputs) if VERBS[request.verb].traced else {}
+    key = key_of(settings, code, contents, {"shard": request.shard, "provenance": traced})
+    if store.has(request.verb, key):
+        log.info("%s: already in the store as %s", request.verb, key)
+    entry = store.produce(
+        request.verb,
+        key,
+        partial(_work, request, settings, traced),
+        _provenance(request, settings, code, key),
+    )
+    _link(request, entry)
+    return entry
+
+
+def _work(
+    request: Request, settings: Mapping[str, Any], traced: Mapping[str, Any], out: Path, state: Path
+) -> None:
+    verb = VERBS[request.verb]
+    os.environ["OMP_NUM_THREADS"] = str(request.threads)
+    stage = importlib.import_module(f"bismap.stages.{request.verb}")
+    make = partial(
+        Job,
+        settings=settings,
+        inputs={name: tuple(paths) for name, paths in request.inputs.items()},
+        roots={name: Path(path) for name, path in request.cfg.get("roots", {}).items()},
+        out=out,
+        state=state,
+        shard=request.shard,
+        threads=request.threads,
+        provenance=traced,
+    )
+    if verb.gpu:
+        _on_device(stage.run, make, request)
+    else:
+        stage.run(make(device="cpu"))
+
+
+def _on_device(run_stage: Callable[[Job], None], make: Callable[..., Job], request: Request) -> None:
+    import torch
+
+    torch.set_num_threads(request.threads)
+    with hold_device(request.cfg.get("device", "auto")) as device:
+        log.info("%s: computing on %s with %d threads", request.verb, device, request.threads)
+        run_stage(make(device=device))
+
+
+def _link(request: Request, entry: Path) -> None:
+    verb = VERBS[request.verb]
+    for flag, public in request.outputs.items():
+        file = entry / verb.outputs[flag]
+        if not file.is_file():
+            raise BismapError(f"{request.verb} did not write {verb.outputs[flag]} (entry {entry})")
+        # The folder first: Snakemake takes the file as the sign that all is there.
+        if verb.folder and flag == "manifest":
+            link(public.with_suffix(""), entry)
+        link(public, file)
+
+
+def _provenance(request: Request, settings: Mapping[str, Any], code: str, key: str) -> dict[str, Any]:
+    return {
+        "stage": request.verb,
+        "key": key,
+        "settings": settings,
+        "code": code,
+        "shard": list(request.shard),
+        "inputs": {name: [_source(path) for path in paths] for name, paths in sorted(request.inputs.items())},
+        "packages": versions(),
+        "python": platform.python_version(),
+    }
+
+
+def _source(path: Path) -> dict[str, str]:
+    entry = entry_of(path)
+    if entry is None:
+        return {"file": path.name, "sha256": sha256_file(path)}
+    return {"stage": entry.parent.name, "key": entry.name, "manifest": sha256_file(entry / MANIFEST)}
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages whose numerics a result depends on; those not installed are left out."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def trace(inputs: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
+    """Provenance of everything upstream of ``inputs``.
+
+    Entries of one stage that differ only in their shard are one item: stage, settings, code, packages, and
+    the keys and manifest hashes of its jobs.
+    """
+    entries: dict[Path, dict[str, Any]] = {}
+    files: dict[str, str] = {}
+    todo = [path for paths in inputs.values() for path in paths]
+    while todo:
+        path = todo.pop()
+        entry = entry_of(path)
+        if entry is None:
+            files[path.name] = sha256_file(path)
+        elif entry not in entries:
+            entries[entry] = json.loads((entry / ENTRY).read_text())
+            for sources in entries[entry]["inputs"].values():
+                for source in sources:
+                    if "file" in source:
+                        files[source["file"]] = source["sha256"]
+                    else:
+                        todo.append(entry.parent.parent / source["stage"] / source["key"])
+    return {"stages": _grouped(entries), "files": dict(sorted(files.items()))}
+
+
+def _grouped(entries: Mapping[Path, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    shared = ("stage", "settings", "code", "packages", "python")
+    groups: dict[str, dict[str, Any]] = {}
+    for entry, record in sorted(entries.items()):
+        common = {name: record[name] for name in shared}
+        group = groups.setdefault(json.dumps(common, sort_keys=True), common | {"jobs": {}})
+        group["jobs"][record["key"]] = sha256_file(entry / MANIFEST)
+    return [groups[name] for name in sorted(groups, key=lambda text: (groups[text]["stage"], text))]
