@@ -1,0 +1,137 @@
+# Source features, their mixtures (MAPs), the densities of target pixels, and the labels kept.
+
+
+rule features:
+    input:
+        source_index=plan.source_index,
+        stylized=plan.stylized_of_run,
+        model="results/{exp}/{run}/model.safetensors",
+    output:
+        manifest="results/{exp}/{run}/features/{shard}.csv",
+    params:
+        cfg=plan.cfg("features"),
+    log:
+        "results/logs/{exp}/{run}/features/{shard}.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/features/{shard}.tsv"
+    conda:
+        "../envs/cuda.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=120,
+        disk_mb=8000,
+    message:
+        "Correctly classified source features ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
+    shell:
+        "python -m bismap features --cfg {params.cfg:q} --source-index {input.source_index:q} "
+        "--stylized {input.stylized:q} --model {input.model:q} --shard {wildcards.shard} "
+        "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
+
+
+rule source_prototypes:
+    input:
+        source_index=plan.source_index,
+        features=plan.features,
+    output:
+        manifest="results/{exp}/{run}/source_prototypes.csv",
+    params:
+        cfg=plan.cfg("source_prototypes"),
+    log:
+        "results/logs/{exp}/{run}/source_prototypes.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/source_prototypes.tsv"
+    conda:
+        "../envs/cuda.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=120,
+        disk_mb=100,
+    message:
+        "Fitting each class's Gaussian mixture ({wildcards.exp}, {wildcards.run})"
+    shell:
+        "python -m bismap source-prototypes --cfg {params.cfg:q} --source-index {input.source_index:q} "
+        "--features {input.features:q} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
+
+
+rule densities:
+    input:
+        target_index=plan.target_index,
+        model="results/{exp}/{run}/model.safetensors",
+        prototypes="results/{exp}/{run}/source_prototypes.csv",
+    output:
+        manifest="results/{exp}/{run}/densities/{shard}.csv",
+    params:
+        cfg=plan.cfg("densities"),
+    log:
+        "results/logs/{exp}/{run}/densities/{shard}.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/densities/{shard}.tsv"
+    conda:
+        "../envs/cuda.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+        disk_mb=4000,
+    message:
+        "Class densities of target pixels ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
+    shell:
+        "python -m bismap densities --cfg {params.cfg:q} --target-index {input.target_index:q} "
+        "--model {input.model:q} --prototypes {input.prototypes:q} --shard {wildcards.shard} "
+        "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
+
+
+rule pseudo_labels:
+    input:
+        densities=plan.densities,
+    output:
+        manifest="results/{exp}/{run}/pseudo_labels/{assignment}/{shard}.csv",
+    params:
+        cfg=plan.cfg("pseudo_labels"),
+    log:
+        "results/logs/{exp}/{run}/pseudo_labels/{assignment}/{shard}.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/pseudo_labels/{assignment}/{shard}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        disk_mb=1000,
+    message:
+        "Keeping the pixels above the threshold ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
+    shell:
+        "python -m bismap pseudo-labels --cfg {params.cfg:q} --densities {input.densities:q} "
+        "--shard {wildcards.shard} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
+
+
+rule pseudo_label_quality:
+    input:
+        target_index=plan.target_index,
+        pseudo_labels=plan.pseudo_labels,
+    output:
+        quality="results/{exp}/{run}/pseudo_labels/{assignment}.json",
+    params:
+        cfg=plan.cfg("pseudo_label_quality"),
+    log:
+        "results/logs/{exp}/{run}/pseudo_label_quality/{assignment}.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/pseudo_label_quality/{assignment}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        disk_mb=100,
+    message:
+        "Measuring pseudo-labels against held-back truth ({wildcards.exp}, {wildcards.run})"
+    shell:
+        "python -m bismap pseudo-label-quality --cfg {params.cfg:q} --target-index {input.target_index:q} "
+        "--pseudo-labels {input.pseudo_labels:q} --quality {output.quality:q} --threads {threads} --log {log:q}"

@@ -1,0 +1,6 @@
+"""The configuration: one typed model, read from config.yaml. No stage imports this package."""
+
+from bismap.config.load import check_config, json_schema, load_config
+from bismap.config.model import Config
+
+__all__ = ["Config", "check_config", "json_schema", "load_config"]

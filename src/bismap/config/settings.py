@@ -1,0 +1,251 @@
+"""Settings of the stages. The values stand in config.yaml; here is what each one means."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bismap.config.base import Count, Positive, Section, Share, Size
+
+Precision = Annotated[
+    Literal["bf16", "fp16", "fp32"], Field(description="number format of the forward pass on CUDA; a CPU takes fp32")
+]
+
+
+class Stylize(Section):
+    """Global Photometric Alignment."""
+
+    beta: float = Field(ge=0, description="pull of gamma towards 1, no unit [GPA; A§1]")
+    fit_stride: Count = Field(description="every n-th pixel of each direction serves the fit of gamma [A§1]")
+    png_compress_level: int = Field(ge=0, le=9, description="zlib level of the written images; no loss at any")
+
+
+class Network(Section):
+    """DeepLab-V3+ (A§2.1)."""
+
+    backbone: Literal["resnet101", "resnet50", "small"] = Field(description="the residual network underneath")
+    width: Count | None = Field(description="channels of the small backbone's first layer; null for the others")
+    output_stride: Literal[16, 32] = Field(description="stride of the backbone's last map, pixels [A§2.1]")
+    aspp_channels: Count = Field(description="channels of each branch of the atrous pyramid [A§2.1]")
+    aspp_rates: tuple[Count, Count, Count] = Field(description="dilations of its 3x3 branches [A§2.1]")
+    low_level_channels: Count = Field(description="channels kept of the stride-4 map [A§2.1]")
+    decoder_channels: Count = Field(description="length of the features that the mixtures model [A§2.1]")
+    dropout: Share = Field(description="share of feature channels dropped before the classifier [A§2.1]")
+
+    @model_validator(mode="after")
+    def _width_belongs_to_small(self) -> "Network":
+        if (self.backbone == "small") != (self.width is not None):
+            raise ValueError("width: set it for the `small` backbone, and for no other")
+        return self
+
+
+class Jitter(Section):
+    """Greatest change of each colour property; each is changed in every sample (A§2.3)."""
+
+    hue: float = Field(ge=0, le=0.5, description="shift drawn from [-hue, hue], turns of the colour circle")
+    brightness: Share = Field(description="factor drawn from [1 - x, 1 + x]")
+    saturation: Share = Field(description="factor drawn from [1 - x, 1 + x]")
+    contrast: Share = Field(description="factor drawn from [1 - x, 1 + x]")
+
+
+class SourceLength(Section):
+    """How long an objective without target images trains."""
+
+    iterations: Count = Field(description="optimiser steps [A§2.2]")
+    batch_source: Count = Field(description="source crops a step [A§2.2]")
+
+
+class BothLength(SourceLength):
+    """How long an objective with target images trains."""
+
+    batch_target: Count = Field(description="target crops a step [A§2.2]")
+
+
+class SymmetricCrossEntropy(Section):
+    """Loss on target labels (A§7)."""
+
+    ce_weight: float = Field(ge=0, description="weight of the cross-entropy, alpha [A§7]")
+    rce_weight: float = Field(ge=0, description="weight of the reverse cross-entropy, beta [A§7]")
+    one_hot_floor: Positive = Field(description="least value of the one-hot label [A§7]")
+    prediction_floor: Positive = Field(description="least probability [A§7]")
+
+
+class Strong(Section):
+    """The strongly changed view: RandAugment on colours, CutOut (A§7)."""
+
+    operations: int = Field(ge=0, description="colour operations drawn per image [A§7]")
+    probability: Share = Field(description="chance that a drawn operation is applied [A§7]")
+    cutout: Share = Field(description="side of the black square, share of the crop's width [A§7]")
+
+
+class Consistency(Section):
+    """Agreement of the student with a mean teacher on target images (Eq. 12, A§7)."""
+
+    weight: float = Field(ge=0, description="lambda; the paper's 20 goes with `sum` [A§14.1 row 1]")
+    reduction: Literal["mean_classes", "sum"] = Field(
+        description="divergence averaged (released code) or summed (paper) over classes [A§14.1 row 1]"
+    )
+    rampup_iterations: int = Field(ge=0, description="steps over which the term is faded in; 0: none [A§7]")
+    ema_decay: Share = Field(description="share of the mean teacher that a step keeps [A§7]")
+    strong_view: Literal["student", "teacher"] = Field(
+        description="who sees the strong view: student (released code) or teacher (paper) [A§14.1 row 2]"
+    )
+    strong: Strong
+
+
+class Distillation(Section):
+    """Agreement with the previous run's model (A§8.1)."""
+
+    weight: float = Field(ge=0, description="weight of the term [A§8.1]")
+    kd_form: Literal["kl", "released"] = Field(
+        description="true divergence, or the released code's formula, which is none [A§14.1 row 8]"
+    )
+
+
+class Training(Section):
+    """What every run's training shares."""
+
+    warmup: SourceLength
+    retrain: BothLength
+    distill: BothLength
+    lr: Positive = Field(description="learning rate of the backbone [A§2.2]")
+    head_lr_factor: Positive = Field(description="the head's learning rate over the backbone's [A§14.1 row 6]")
+    momentum: Share = Field(description="of SGD [A§2.2]")
+    weight_decay: float = Field(ge=0, description="of SGD [A§2.2]")
+    warmup_iterations: int = Field(ge=0, description="steps of linear increase from 0 [A§14.1 row 6]")
+    power: Positive = Field(description="of the polynomial decay [A§2.2]")
+    eta_min: float = Field(ge=0, description="learning rate at the end [A§14.1 row 6]")
+    crop: Size = Field(description="width and height of the training crops, pixels [A§2.3]")
+    scale: tuple[Positive, Positive] = Field(
+        description="range of the random scale, times the data set's scale_reference_width [A§2.3]"
+    )
+    source_jitter: Jitter
+    target_jitter: Jitter
+    sce: SymmetricCrossEntropy
+    consistency: Consistency
+    distillation: Distillation
+    precision: Precision
+    log_every: Count = Field(description="steps between lines of the learning curve")
+    save_every: Count = Field(description="steps between saved states: what a killed job loses at most")
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> "Training":
+        if self.scale[0] > self.scale[1]:
+            raise ValueError("scale: the first number must not exceed the second")
+        return self
+
+
+class Features(Section):
+    """Source features for the mixtures."""
+
+    samples_per_class: Count = Field(description="at most so many features of a class in the end [A§3]")
+    precision: Precision
+
+
+class SourcePrototypes(Section):
+    """Gaussian mixtures of source features, the MAPs (Eq. 4-5, A§4)."""
+
+    components: Count = Field(description="Gaussians per class, K [A§4]")
+    reg_covar: Positive = Field(description="added to every variance [A§4]")
+    tolerance: Positive = Field(description="EM stops when the mean log-likelihood gains less, nat [A§4]")
+    max_steps: Count = Field(description="EM steps at most [A§4]")
+
+
+class Pretrain(Section):
+    """SimCLR-style pre-training of a small extractor on the experiment's own unlabelled images."""
+
+    iterations: Count = Field(description="optimiser steps")
+    batch: Count = Field(description="windows a step, half of each domain, two views each")
+    window: Count = Field(description="side of the square both views lie in, pixels of the shrunk image")
+    crop: Count = Field(description="side that a view is resized to, pixels")
+    min_area: Share = Field(description="smallest share of the window that a view covers")
+    jitter: float = Field(ge=0, description="strength of the colour jitter, SimCLR's s")
+    temperature: Positive = Field(description="tau of NT-Xent")
+    projection: Count = Field(description="output length of the projection head")
+    lr: Positive = Field(description="AdamW's learning rate at the start; cosine decay to 0")
+    weight_decay: float = Field(ge=0, description="AdamW's weight decay")
+
+
+class Extractor(Section):
+    """The network E-hat that judges transferability (Eq. 7, A§6)."""
+
+    weights: str | None = Field(description="name under `weights`; null: pre-train a small one here")
+    network: dict[str, str | int | float] = Field(description="settings of its backbone [A§6]")
+    output_stride: Literal[16, 32] = Field(description="stride of its last map, pixels [A§6]")
+    normalize: Literal["none", "imagenet"] = Field(description="input in [0, 1], or less mean over std [A§6]")
+    input_size: Size = Field(description="width and height that images are shrunk to, pixels [A§6]")
+    grid: tuple[Count, Count] = Field(description="rows and columns of cells per image [A§6]")
+    batch: Count = Field(description="images a forward pass")
+    pretrain: Pretrain | None
+
+    @model_validator(mode="after")
+    def _weights_or_pretraining(self) -> "Extractor":
+        if (self.weights is None) == (self.pretrain is None):
+            raise ValueError("give either `weights` or `pretrain`, and null for the other")
+        return self
+
+
+class TargetPrototypes(Section):
+    """K-Means of the target's cells by FAISS (A§6)."""
+
+    clusters: Count = Field(description="number of prototypes, J [A§6]")
+    iterations: Count = Field(description="Lloyd steps")
+    redos: Count = Field(description="starts; the best by inertia is kept [A§6]")
+
+
+class Densities(Section):
+    """Log densities of target pixels, stored as 16-bit numbers (Eq. 4-5, A§5)."""
+
+    density_offset: float = Field(description="log density of the stored value 0, nat; lower ones are clipped")
+    density_step: Positive = Field(description="log density between two stored values, nat")
+    tile_rows: Count = Field(description="image rows computed at once: bounds the memory")
+
+
+class PseudoLabels(Section):
+    """Which target pixels keep a label (Eq. 6): give one of the two."""
+
+    density: float | None = Field(description="delta: least log density, nat; null where `share` is given [A§4]")
+    share: Share | None = Field(description="share of the target set's pixels to keep, for want of a delta")
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> "PseudoLabels":
+        if (self.density is None) == (self.share is None):
+            raise ValueError("give either `density` or `share`, and null for the other")
+        return self
+
+
+class Views(Section):
+    """Test-time views that a prediction averages."""
+
+    scales: tuple[Positive, ...] = Field(min_length=1, description="factors on the nominal size [A§8.1]")
+    flip: bool = Field(description="average with the mirrored image, too [A§8.1]")
+
+
+class Predict(Section):
+    """Prediction of label images."""
+
+    evaluate: Views = Field(description="views for the evaluation split [A§7]")
+    teach: Views = Field(description="views for the labels a student learns from [A§8.1]")
+    precision: Precision
+
+
+class Overview(Section):
+    """The picture of a run."""
+
+    images: Count = Field(description="rows of target images, and of source images")
+    thumb_width: Count = Field(description="width of one picture, pixels")
+
+
+class Settings(Section):
+    """All settings of an experiment's stages."""
+
+    stylize: Stylize
+    network: Network
+    training: Training
+    features: Features
+    source_prototypes: SourcePrototypes
+    extractor: Extractor
+    target_prototypes: TargetPrototypes
+    densities: Densities
+    pseudo_labels: PseudoLabels
+    predict: Predict
+    overview: Overview

@@ -1,0 +1,1 @@
+"""Predictions and pseudo-labels measured against the truth."""

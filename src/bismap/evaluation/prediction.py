@@ -1,0 +1,124 @@
+"""Label images with a segmentation network: one pass (A§7) or several scales and mirror images (A§8.1)."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from bismap.data.images import read_image, write_label
+from bismap.errors import BismapError
+from bismap.models.inference import argmax_upsampled
+from bismap.models.inputs import normalize
+
+if TYPE_CHECKING:
+    from bismap.data.dataset import Item
+
+AUTOCAST = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Which views of an image the network sees.
+
+    Attributes:
+        size: nominal (width, height) in pixels, which scale 1 stands for.
+        scales: factors of the nominal size.
+        flip: also the mirror image, at each scale.
+        precision: ``fp32``, or ``fp16`` or ``bf16`` for the convolutions on CUDA; the CPU computes in float32.
+    """
+
+    size: tuple[int, int]
+    scales: tuple[float, ...]
+    flip: bool
+    precision: str
+
+    def __post_init__(self) -> None:
+        if not self.scales or min(self.scales) <= 0:
+            raise BismapError(f"predict: scales must be one or more positive factors, got {list(self.scales)}")
+        if self.precision not in AUTOCAST:
+            raise BismapError(f"predict: unknown precision {self.precision!r}; expected one of {', '.join(AUTOCAST)}")
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, image: NDArray[np.uint8], passes: Passes, device: str) -> NDArray[np.uint8]:
+    """Most likely class of each pixel, at the image's own size.
+
+    One pass: softmax at the logits' resolution, then the probabilities are upsampled (A§7). Several: the logits
+    of all are upsampled and averaged (A§8.1). Bilinear, corners aligned, both.
+
+    Args:
+        network: normalised images [1, 3, h, w] -> logits [1, C, h', w']; in evaluation mode.
+        image: sRGB, uint8 [H, W, 3].
+
+    Returns:
+        uint8 [H, W].
+
+    Raises:
+        BismapError: if the network's output is not finite.
+    """
+    maps = []
+    for scale in passes.scales:
+        batch = normalize(_resized(image, passes.size, scale), device)
+        maps.append(_logits(network, batch, passes.precision))
+        if passes.flip:
+            maps.append(_logits(network, batch.flip(3), passes.precision).flip(3))
+    scores = [maps[0].softmax(1)] if len(maps) == 1 else maps
+    return argmax_upsampled(scores, image.shape[:2])[0].cpu().numpy()
+
+
+def predict_files(
+    network: nn.Module,
+    items: "Sequence[Item]",
+    out: Path,
+    palette: list[int],
+    passes: Passes,
+    device: str,
+    threads: int,
+) -> None:
+    """Write ``{id}.png`` (palettised, trainIds) for each item; files are read ahead and written behind."""
+    writes: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        for item, image in _read_ahead(pool, items, 2 * threads):
+            label = predict(network, image, passes, device)
+            writes.append(pool.submit(write_label, out / f"{item.id}.png", label, palette))
+            if len(writes) > 2 * threads:
+                writes.popleft().result()
+        for write in writes:
+            write.result()
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor, items: "Sequence[Item]", ahead: int
+) -> "Iterator[tuple[Item, NDArray[np.uint8]]]":
+    todo = iter(items)
+    waiting = deque((item, pool.submit(read_image, item.image, None)) for item in islice(todo, max(ahead, 1)))
+    while waiting:
+        item, image = waiting.popleft()
+        yield item, image.result()
+        waiting.extend((item, pool.submit(read_image, item.image, None)) for item in islice(todo, 1))
+
+
+def _logits(network: nn.Module, batch: Tensor, precision: str) -> Tensor:
+    dtype = AUTOCAST[precision] if batch.device.type == "cuda" else None
+    with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype is not None):
+        logits = network(batch).float()
+    if not torch.isfinite(logits).all():
+        raise BismapError(
+            f"the model's output is not finite in {precision}: its training diverged, or precision must be fp32"
+        )
+    return logits
+
+
+def _resized(image: NDArray[np.uint8], nominal: tuple[int, int], scale: float) -> Tensor:
+    size = tuple(max(round(side * scale), 1) for side in nominal)
+    pixels = np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    return torch.from_numpy(pixels)[None]

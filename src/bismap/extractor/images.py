@@ -1,0 +1,62 @@
+"""Which image files a domain consists of, and reading them shrunk."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from bismap.data import shards
+from bismap.data.dataset import Dataset
+from bismap.data.images import read_image
+from bismap.errors import BismapError
+
+T = TypeVar("T")
+
+
+def domain_images(dataset: Dataset, split: str, stylized: Sequence[Path] = ()) -> list[tuple[str, Path]]:
+    """``(id, file)`` of every image of the split, sorted by id; of the stylised ones where they are given.
+
+    Raises:
+        BismapError: if the split is empty or an image was not stylised.
+    """
+    images = [(item.id, item.image) for item in dataset.items(split)]
+    if not images:
+        raise BismapError(f"split `{split}` holds no image")
+    if not stylized:
+        return images
+    files = shards.files(stylized, ".png")
+    if missing := [image_id for image_id, _ in images if image_id not in files]:
+        raise BismapError(f"{len(missing)} images are not stylised, {missing[0]} first: run `stylize` again")
+    return [(image_id, files[image_id]) for image_id, _ in images]
+
+
+def read_ahead(files: Sequence[Path], size: tuple[int, int], threads: int) -> Iterator[np.ndarray]:
+    """Images uint8 [height, width, 3] at ``size`` (width, height), in order, ``2 * threads`` read ahead."""
+    with ThreadPoolExecutor(threads) as pool:
+        todo = iter(files)
+        waiting = [pool.submit(read_image, file, size) for file in islice(todo, 2 * threads)]
+        while waiting:
+            yield waiting.pop(0).result()
+            waiting.extend(pool.submit(read_image, file, size) for file in islice(todo, 1))
+
+
+def shrunk_copy(files: Sequence[Path], size: tuple[int, int], target: Path, threads: int) -> np.ndarray:
+    """Memory-mapped uint8 [n, height, width, 3] of all ``files`` shrunk to ``size`` (width, height).
+
+    Made once in ``target`` (an .npy file, whole or absent) and taken from there by later attempts: training
+    visits an image many times, and memory stays that of the pages in use.
+    """
+    if not target.is_file():
+        part = target.with_suffix(".part")
+        shape = (len(files), size[1], size[0], 3)
+        copy = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        for row, image in enumerate(read_ahead(files, size, threads)):
+            copy[row] = image
+        copy.flush()
+        del copy
+        os.replace(part, target)
+    return np.load(target, mmap_mode="r")

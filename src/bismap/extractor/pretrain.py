@@ -1,0 +1,191 @@
+"""SimCLR pre-training of a small network on the experiment's own unlabelled images.
+
+Stands in for the published SimCLRv2 network where no weights file is configured. A batch holds windows of both
+domains in turn, and a view is told only from views of its own domain: otherwise the domain itself would be the
+easiest thing to tell views apart by, and every source cell would lie far from the target's.
+"""
+
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import trange
+
+from bismap.errors import BismapError
+from bismap.extractor.network import Extractor
+from bismap.extractor.nt_xent import nt_xent
+from bismap.extractor.views import draw_views, render_views
+from bismap.random import seed64, stream
+
+log = logging.getLogger(__name__)
+
+SAVE_EVERY = 100
+LOG_EVERY = 50
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """Lengths in pixels of the shrunk images.
+
+    Attributes:
+        iterations: number of steps.
+        batch: windows a step, half of each domain; two views each.
+        window: side of the window both views lie in.
+        crop: side that a view is resized to.
+        min_area: smallest share of the window that a view covers.
+        jitter: strength of the colour jitter (SimCLR's s).
+        temperature: tau of NT-Xent.
+        projection: output length of the projection head.
+        lr: AdamW's learning rate at step 0, with cosine decay to 0.
+        weight_decay: AdamW's.
+        seed: of the weights, the windows and the views.
+    """
+
+    iterations: int
+    batch: int
+    window: int
+    crop: int
+    min_area: float
+    jitter: float
+    temperature: float
+    projection: int
+    lr: float
+    weight_decay: float
+    seed: int
+
+
+class Pretraining:
+    """The network, its projection head and optimiser, and the steps done; state survives a killed job."""
+
+    def __init__(self, extractor: Extractor, settings: PretrainSettings, device: str) -> None:
+        self.extractor, self.settings, self.device = extractor, settings, device
+        dim = extractor.dim
+        self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, settings.projection))
+        self.head.to(device)
+        parameters = [*extractor.backbone.parameters(), *self.head.parameters()]
+        self.optimizer = torch.optim.AdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
+        self.metrics: list[dict[str, float]] = []
+
+    @property
+    def done(self) -> int:
+        """Number of steps done."""
+        return len(self.metrics)
+
+    def step(self, domains: Sequence[np.ndarray]) -> None:
+        """One optimiser step on windows of ``domains``, each uint8 [n, height, width, 3].
+
+        Raises:
+            BismapError: if the loss is not finite.
+        """
+        settings = self.settings
+        positions = range(self.done * settings.batch, (self.done + 1) * settings.batch)
+        windows = torch.from_numpy(draw_windows(domains, settings, positions)).to(self.device)
+        views = draw_views(settings.seed, positions, settings.min_area, settings.jitter)
+        maps = self.extractor.map(render_views(windows, views, settings.crop))
+        projections = self.head(maps.mean((2, 3)))
+        pairs = projections.view(settings.batch, 2, -1)
+        losses, hits = zip(
+            *(nt_xent(pairs[d :: len(domains)].flatten(0, 1), settings.temperature) for d in range(len(domains))),
+            strict=True,
+        )
+        loss = torch.stack(losses).mean()
+        if not torch.isfinite(loss):
+            raise BismapError(f"pre-training diverged: loss {loss.item()} at step {self.done}; lower its lr")
+        self._update(loss, float(torch.stack(hits).mean()))
+
+    def _update(self, loss: torch.Tensor, hit: float) -> None:
+        lr = self.settings.lr * 0.5 * (1 + math.cos(math.pi * self.done / self.settings.iterations))
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.metrics.append({"step": self.done, "loss": loss.item(), "matched": hit, "lr": lr})
+
+    def save(self, path: Path) -> None:
+        """Write the state, whole or not at all."""
+        part = path.with_suffix(".part")
+        torch.save({name: module.state_dict() for name, module in self._parts()} | {"metrics": self.metrics}, part)
+        part.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from the state of a killed attempt, if there is one."""
+        if path.is_file():
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            for name, part in self._parts():
+                part.load_state_dict(state[name])
+            self.metrics = state["metrics"]
+            log.info("going on after step %d", self.done)
+
+    def _parts(self) -> tuple[tuple[str, Any], ...]:
+        return ("backbone", self.extractor.backbone), ("head", self.head), ("optimizer", self.optimizer)
+
+
+def pretrain(
+    extractor: Extractor, domains: Sequence[np.ndarray], settings: PretrainSettings, state: Path, device: str
+) -> list[dict[str, float]]:
+    """Train ``extractor``'s network in place; returns loss and matched share by step.
+
+    Args:
+        domains: one array uint8 [n, height, width, 3] per domain.
+        state: file that a killed attempt goes on from.
+
+    Raises:
+        BismapError: if the settings do not fit the images.
+    """
+    _check(domains, settings)
+    with torch.random.fork_rng(), torch.backends.cudnn.flags(deterministic=True, benchmark=False):
+        torch.manual_seed(seed64(settings.seed, "simclr head"))
+        work = Pretraining(extractor, settings, device)
+        work.resume(state)
+        extractor.backbone.train()
+        for _ in trange(work.done, settings.iterations, desc="simclr", disable=not sys.stderr.isatty()):
+            work.step(domains)
+            if work.done % LOG_EVERY == 0:
+                log.info("step %(step)d: loss %(loss).3f, matched %(matched).2f", work.metrics[-1])
+            if work.done % SAVE_EVERY == 0:
+                work.save(state)
+        extractor.backbone.eval()
+    return work.metrics
+
+
+def draw_windows(
+    domains: Sequence[np.ndarray], settings: PretrainSettings, positions: Sequence[int]
+) -> np.ndarray:
+    """Windows uint8 [n, window, window, 3] at ``positions`` of the sequence; domains take turns.
+
+    Each domain's images come in an order drawn anew for every pass over them.
+    """
+    side = settings.window
+    windows = np.empty((len(positions), side, side, 3), np.uint8)
+    for row, position in enumerate(positions):
+        turn, domain = divmod(position, len(domains))
+        images = domains[domain]
+        epoch, place = divmod(turn, len(images))
+        image = images[_order(settings.seed, domain, epoch, len(images))[place]]
+        random = stream(settings.seed, "window", position)
+        top = random.integers(image.shape[0] - side + 1)
+        left = random.integers(image.shape[1] - side + 1)
+        windows[row] = image[top : top + side, left : left + side]
+    return windows
+
+
+@lru_cache(maxsize=8)
+def _order(seed: int, domain: int, epoch: int, images: int) -> np.ndarray:
+    return stream(seed, "order", domain, epoch).permutation(images)
+
+
+def _check(domains: Sequence[np.ndarray], settings: PretrainSettings) -> None:
+    height, width = domains[0].shape[1:3]
+    if settings.window > min(height, width):
+        raise BismapError(f"a window of {settings.window} pixels does not fit images of {width} x {height}")
+    if settings.batch % len(domains) or settings.batch < 2 * len(domains):
+        raise BismapError(f"batch {settings.batch}: expected an even number of at least {2 * len(domains)}")

@@ -1,0 +1,237 @@
+"""Correctly classified source features (Eq. 3, A§3) and their exactly uniform sample per class.
+
+A feature counts for class c where the label and the prediction at the feature's own stride of 4 are c. The
+label is taken by nearest neighbour as ``F.interpolate(mode="nearest")`` does, in whole numbers: row i of h
+takes label row floor(i * height / h). The prediction is the argmax of the logits as the network gives them.
+
+Sampling: every feature has a 64-bit key made of (seed, image id, position), and a class's sample is its
+``samples_per_class`` smallest keys over the whole source set. Keys know nothing of shards, workers or order,
+so neither does the sample, and since they are uniform, so is it, without replacement. Two bounds keep a shard
+small:
+
+- it never holds more than ``samples_per_class`` features of a class (plus a quarter, between prunings);
+- it keeps only keys below ``SPARE * samples_per_class / (positions labelled with the class)``, as a share of
+  the key range, the count being the index's for the whole set. All shards together then keep at most about
+  SPARE samples, instead of one full sample each. The bound does not depend on the features, so the sample is
+  exactly uniform in any case; it has its full size as long as one in SPARE of the labelled positions is
+  classified correctly. For a class that the network misses more often than that it is smaller.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bismap.data.dataset import Dataset, Item
+from bismap.data.images import read_image, resize_label
+from bismap.data.sampling import pixel_keys
+from bismap.errors import BismapError
+from bismap.models.inputs import normalize
+
+SPARE = 8
+STRIDE = 4
+IGNORE = 255
+MAX_KEY = np.iinfo(np.uint64).max
+PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image at the nominal size: ``image`` uint8 [H, W, 3], ``label`` uint8 [H, W] of trainIds."""
+
+    id: str
+    image: np.ndarray
+    label: np.ndarray
+
+
+@dataclass(frozen=True)
+class ClassFeatures:
+    """A class's sample: ``features`` float16 [n, d] and their ``keys`` uint64 [n], ascending."""
+
+    features: np.ndarray
+    keys: np.ndarray
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One shard: per class the features ``kept``, and how many positions are ``labelled`` and ``correct``."""
+
+    kept: tuple[ClassFeatures, ...]
+    labelled: np.ndarray
+    correct: np.ndarray
+
+
+class SmallestKeys:
+    """Streaming choice of the ``limit`` candidates with the smallest keys; memory of 1.25 ``limit``."""
+
+    def __init__(self, limit: int, bound: int = MAX_KEY) -> None:
+        self.bound = np.uint64(bound)
+        self._limit = limit
+        self._parts: list[ClassFeatures] = []
+        self._size = 0
+
+    def add(self, features: np.ndarray, keys: np.ndarray) -> None:
+        """Take candidates ``features`` [m, d] and ``keys`` [m]; those above ``bound`` need not be offered."""
+        self._parts.append(ClassFeatures(features, keys))
+        self._size += len(keys)
+        if self._size > self._limit + self._limit // 4:
+            self._prune()
+
+    def _prune(self) -> None:
+        keys = np.concatenate([part.keys for part in self._parts])
+        self.bound = min(self.bound, np.partition(keys, self._limit - 1)[self._limit - 1])
+        chosen = keys <= self.bound
+        features = np.concatenate([part.features for part in self._parts])[chosen]
+        self._parts, self._size = [ClassFeatures(features, keys[chosen])], len(features)
+
+    def result(self, dim: int) -> ClassFeatures:
+        """The choice, sorted by key; [0, dim] when there was no candidate."""
+        keys = np.concatenate([np.empty(0, np.uint64), *(part.keys for part in self._parts)])
+        features = np.concatenate([np.empty((0, dim), np.float16), *(part.features for part in self._parts)])
+        order = np.argsort(keys, kind="stable")[: self._limit]
+        order = order[keys[order] <= self.bound]
+        return ClassFeatures(features[order], keys[order])
+
+
+def grid_size(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the features of an image."""
+    return -(-height // STRIDE), -(-width // STRIDE)
+
+
+def key_bounds(
+    items: Sequence[Item], classes: int, size: tuple[int, int], samples_per_class: int
+) -> list[int]:
+    """Largest key worth keeping, per class, from the index's pixel counts of the whole split.
+
+    Args:
+        items: every item of the split, not of a shard.
+        size: nominal (width, height) at which features are computed.
+    """
+    rows, columns = grid_size(size[1], size[0])
+    positions = np.zeros(classes)
+    for item in items:
+        positions += np.asarray(item.pixels) * (rows * columns / (item.height * item.width))
+    shares = SPARE * samples_per_class / np.maximum(positions, 1)
+    return [MAX_KEY if share >= 1 else int(share * MAX_KEY) for share in shares.tolist()]
+
+
+def nearest_label(label: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """``label`` [H, W] at the feature positions: [rows, columns], as ``F.interpolate(mode="nearest")``."""
+    height, width = label.shape
+    return label[np.arange(rows)[:, None] * height // rows, np.arange(columns) * width // columns]
+
+
+def extract_features(
+    network: nn.Module,
+    samples: Iterable[Sample],
+    bounds: Sequence[int],
+    *,
+    samples_per_class: int,
+    seed: int,
+    precision: str,
+    device: str,
+) -> Extraction:
+    """Correct features of ``samples``, the smallest keys of each class.
+
+    Args:
+        network: in eval mode on ``device``, with ``features``, ``classifier`` and ``feature_dim``.
+        bounds: largest key to keep per class (`key_bounds`).
+        samples_per_class: most features kept per class.
+        seed: of the sampling keys.
+        precision: "fp32", "fp16" or "bf16": autocast on CUDA; the CPU computes in float32.
+
+    Raises:
+        BismapError: if features are not finite in float16 (the image is named), or precision is unknown.
+    """
+    chosen = [SmallestKeys(samples_per_class, bound) for bound in bounds]
+    labelled, correct = np.zeros((2, len(bounds)), np.int64)
+    for sample in samples:
+        features, prediction = _infer(network, sample, precision, device)
+        label = nearest_label(sample.label, *prediction.shape).ravel()
+        hit = np.where(label == prediction.ravel(), label, IGNORE)
+        labelled += _counts(label, len(bounds))
+        correct += _counts(hit, len(bounds))
+        _choose(chosen, features, hit, sample.id, seed)
+    return Extraction(tuple(keys.result(network.feature_dim) for keys in chosen), labelled, correct)
+
+
+def _counts(label: np.ndarray, classes: int) -> np.ndarray:
+    return np.bincount(label, minlength=IGNORE + 1)[:classes]
+
+
+def _choose(
+    chosen: Sequence[SmallestKeys], features: Tensor, hit: np.ndarray, image_id: str, seed: int
+) -> None:
+    """Offer the correct features [h * w, d] of one image; only those below the bounds leave the device."""
+    positions = np.flatnonzero(hit != IGNORE)
+    keys = pixel_keys(seed, image_id, positions)
+    bounds = np.array([candidate.bound for candidate in chosen], np.uint64)
+    wanted = keys <= bounds[hit[positions]]
+    positions, keys = positions[wanted], keys[wanted]
+    values = features[torch.from_numpy(positions).to(features.device)].cpu().numpy()
+    classes = hit[positions]
+    for trainid in np.unique(classes):
+        mine = classes == trainid
+        chosen[trainid].add(values[mine], keys[mine])
+
+
+@torch.inference_mode()
+def _infer(network: nn.Module, sample: Sample, precision: str, device: str) -> tuple[Tensor, np.ndarray]:
+    """Features [h * w, d] float16 on the device, and predicted classes uint8 [h, w]."""
+    inputs = normalize(torch.from_numpy(sample.image)[None], device)
+    with autocast(device, precision):
+        maps = network.features(inputs)
+        prediction = network.classifier(maps)[0].argmax(0)
+    features = maps[0].permute(1, 2, 0).flatten(0, 1).half()
+    if not features.isfinite().all():
+        raise BismapError(
+            f"features of image {sample.id} are not finite in float16 (largest {maps.abs().max().item():g}, "
+            f"expected at most 65504); try `precision: fp32` instead of {precision}, or train the model again"
+        )
+    return features, prediction.to(torch.uint8).cpu().numpy()
+
+
+def autocast(device: str, precision: str) -> AbstractContextManager:
+    """Context of the forward pass: autocast to ``precision`` on CUDA, float32 elsewhere.
+
+    Raises:
+        BismapError: if precision is unknown.
+    """
+    if precision not in PRECISIONS:
+        raise BismapError(f"unknown precision `{precision}`: expected one of {', '.join(PRECISIONS)}")
+    if not device.startswith("cuda") or PRECISIONS[precision] is None:
+        return nullcontext()
+    return torch.autocast("cuda", PRECISIONS[precision])
+
+
+def read_samples(
+    dataset: Dataset, items: Sequence[Item], images: dict[str, Path], size: tuple[int, int], threads: int
+) -> Iterator[Sample]:
+    """Images (by id from ``images``) and labels of ``items``, in order, at ``size`` (width, height)."""
+
+    def read(item: Item) -> Sample:
+        if item.label is None:
+            raise BismapError(f"source image {item.id} has no label: expected a labelled split")
+        label = resize_label(dataset.read_label(item), size)
+        return Sample(item.id, read_image(images[item.id], size), label)
+
+    yield from _map_ahead(read, items, threads)
+
+
+def _map_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    with ThreadPoolExecutor(threads) as pool:
+        todo = iter(items)
+        waiting = [pool.submit(function, item) for item in islice(todo, 2 * threads)]
+        while waiting:
+            yield waiting.pop(0).result()
+            waiting.extend(pool.submit(function, item) for item in islice(todo, 1))

@@ -1,0 +1,24 @@
+"""class_entropy: mean prediction entropy of each class on the target."""
+
+import torch
+
+from bismap.data.dataset import open_dataset
+from bismap.extractor.images import domain_images, read_ahead
+from bismap.job import Job
+from bismap.models.inputs import normalize
+from bismap.models.weights import load_network
+from bismap.transferability.class_entropy import image_entropy, mean_entropy, save_entropy
+
+
+@torch.inference_mode()
+def run(job: Job) -> None:
+    """Write class_entropy.csv over the whole target split, predicted at the logits' own stride of 4."""
+    target = job.settings["target"]
+    dataset = open_dataset(job.input("target_index"), job.root("target"))
+    files = [file for _, file in domain_images(dataset, target["split"])]
+    network = load_network(job.input("model"), job.device)
+    found = []
+    for image in read_ahead(files, tuple(target["size"]), job.threads):
+        logits = network(normalize(torch.from_numpy(image)[None], job.device))
+        found.append(image_entropy(logits[0].float().cpu().numpy()))
+    save_entropy(job.out / "class_entropy.csv", dataset.classes.names, *mean_entropy(found))

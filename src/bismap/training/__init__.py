@@ -1,0 +1,1 @@
+"""Training of one network: warm-up, retraining on pseudo-labels, distillation."""

@@ -1,0 +1,94 @@
+"""Learning curves: means over every ``log_every`` steps, kept exact across a resume."""
+
+import csv
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """Rows of the table ``metrics.csv``, and the sums of the row in work."""
+
+    def __init__(self, log_every: int) -> None:
+        self.log_every = log_every
+        self.rows: list[dict[str, float]] = []
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+        self._unlabelled = 0
+
+    def add(self, values: dict[str, float], unlabelled: int) -> None:
+        """Take in one step: its loss terms and its number of crops without a labelled pixel."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._steps += 1
+        self._unlabelled += unlabelled
+
+    def is_due(self, step: int, last: bool) -> bool:
+        """True if a row ends after the 1-based ``step``."""
+        return last or step % self.log_every == 0
+
+    def close_row(self, step: int, lr: float, ema_distance: float | None) -> dict[str, float]:
+        """End the row at the 1-based ``step`` and return it."""
+        row = {"step": step, "lr": lr}
+        row |= {name: total / self._steps for name, total in self._sums.items()}
+        row["unlabelled_crops"] = self._unlabelled
+        if ema_distance is not None:
+            row["ema_distance"] = ema_distance
+        self.rows.append(row)
+        self._sums, self._steps, self._unlabelled = {}, 0, 0
+        return row
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows, "sums": self._sums, "steps": self._steps, "unlabelled": self._unlabelled
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows, self._sums = state["rows"], state["sums"]
+        self._steps, self._unlabelled = state["steps"], state["unlabelled"]
+
+    def write(self, path: Path) -> None:
+        """Write the table: step, backbone learning rate, mean of each loss term, number of crops without a
+        labelled pixel, relative distance between student and mean teacher where there is one."""
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(self.rows[0]), lineterminator="\n")
+            writer.writeheader()
+            for row in self.rows:
+                writer.writerow({name: f"{value:.7g}" for name, value in row.items()})
+
+
+class Progress:
+    """A progress bar on a terminal; elsewhere a line of the log per row of metrics."""
+
+    def __init__(self, iterations: int, first: int) -> None:
+        self._iterations = iterations
+        self._first = first
+        self._began = time.monotonic()
+        self._bar = tqdm(
+            total=iterations, initial=first, desc="train", unit="it", disable=not sys.stderr.isatty()
+        )
+
+    def advance(self) -> None:
+        self._bar.update()
+
+    def report(self, row: dict[str, float]) -> None:
+        """Show the newest row of metrics."""
+        step = int(row["step"])
+        if not self._bar.disable:
+            self._bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
+            return
+        rate = (step - self._first) / max(time.monotonic() - self._began, 1e-9)
+        left = int((self._iterations - step) / rate)
+        log.info(
+            "step %d/%d  loss %.4f  lr %.3g  %.2f it/s  ETA %d:%02d:%02d",
+            step, self._iterations, row["loss"], row["lr"], rate, left // 3600, left // 60 % 60, left % 60,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self._bar.close()

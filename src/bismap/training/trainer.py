@@ -1,0 +1,182 @@
+"""The training loop: one optimiser step after another, resumable at any of them."""
+
+import logging
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+from bismap.errors import BismapError
+from bismap.random import seed64
+from bismap.training import state
+from bismap.training.batches import StepBatch, Steps, step_batches
+from bismap.training.metrics import Metrics, Progress
+from bismap.training.objectives import Forward, Objective
+from bismap.training.optimizer import Schedule
+
+SAVE_SECONDS = 300.0
+
+log = logging.getLogger(__name__)
+
+
+class Trainer:
+    """Trains ``net`` in place.
+
+    All randomness follows from the seed and the step, so the state is the weights, the optimiser, the mean
+    teacher, the gradient scaler and the metrics; a training that is killed and resumed ends where one that
+    ran through does, bit by bit on a CPU with as many threads.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        objective: Objective,
+        optimizer: torch.optim.Optimizer,
+        schedule: Schedule,
+        forward: Forward,
+        log_every: int,
+        seed: int,
+    ) -> None:
+        self.net = net
+        self.objective = objective
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.forward = forward
+        self.metrics = Metrics(log_every)
+        self.seed = seed
+        self.step = 0
+        kind = torch.device(forward.device).type
+        self.scaler = torch.amp.GradScaler(kind, enabled=forward.dtype == torch.float16)
+
+    def fit(self, steps: Steps, folder: Path, workers: int, save_seconds: float = SAVE_SECONDS) -> None:
+        """Train to the schedule's end, from the newest state in ``folder`` if there is one.
+
+        The state is saved every ``save_seconds`` and on SIGTERM and SIGUSR1.
+
+        Raises:
+            BismapError: for a non-finite loss, an unreadable image, a state that cannot be written.
+            SystemExit: after a stop signal, with status 128 + its number, once the state is saved.
+        """
+        self._resume(folder)
+        end = self.schedule.iterations
+        pinned = torch.device(self.forward.device).type == "cuda"
+        self.net.train()
+        saved = time.monotonic()
+        with _stop_signals() as received, closing(Progress(end, self.step)) as progress:
+            for batch in step_batches(steps, self.step, end, workers, pinned):
+                self._advance(batch, progress)
+                if received or time.monotonic() - saved >= save_seconds:
+                    state.save(folder, self.step, self.state_dict())
+                    saved = time.monotonic()
+                if received:
+                    log.warning("stopped by signal %d at step %d; state saved", received[0], self.step)
+                    raise SystemExit(128 + received[0])
+
+    def _advance(self, batch: StepBatch, progress: Progress) -> None:
+        lr = self.schedule.apply(self.optimizer, self.step)
+        values = self.optimize(batch)
+        self.step += 1
+        self.metrics.add(values, sum(part.unlabelled for part in batch if part is not None))
+        progress.advance()
+        if self.metrics.is_due(self.step, last=self.step == self.schedule.iterations):
+            ema = self.objective.ema
+            distance = None if ema is None else ema.distance(self.net)
+            progress.report(self.metrics.close_row(self.step, lr, distance))
+
+    def optimize(self, batch: StepBatch) -> dict[str, float]:
+        """One optimiser step; returns the total loss and each unweighted term, by name.
+
+        Raises:
+            BismapError: before the step, if a loss term or the gradient is not finite.
+        """
+        torch.manual_seed(seed64("dropout", self.seed, self.step))
+        self.optimizer.zero_grad(set_to_none=True)
+        weights: dict[str, float] = {}
+        losses: dict[str, Tensor] = {}
+        for student_pass in self.objective.passes:
+            terms = student_pass(self.forward, self.net, batch, self.step)
+            means = [term.loss.value() for term in terms]
+            total = sum(term.weight * mean for term, mean in zip(terms, means, strict=True))
+            self.scaler.scale(total).backward()
+            for term, mean in zip(terms, means, strict=True):
+                weights[term.name], losses[term.name] = term.weight, mean.detach()
+        values = self._check(losses, batch)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return {"loss": sum(weights[name] * value for name, value in values.items())} | values
+
+    def _check(self, losses: dict[str, Tensor], batch: StepBatch) -> dict[str, float]:
+        self.scaler.unscale_(self.optimizer)
+        norm = get_total_norm([p.grad for p in self.net.parameters() if p.grad is not None])
+        *values, norm = torch.stack(
+            [*losses.values(), norm]
+        ).tolist()  # the only wait for the device in a step
+        named = dict(zip(losses, values, strict=True))
+        # With float16 an overflow is part of the search for a loss scale: the scaler skips such a step.
+        searching = self.scaler.is_enabled() and self.scaler.get_scale() > 1.0
+        if not (all(map(math.isfinite, values)) and (searching or math.isfinite(norm))):
+            ids = ", ".join(name for part in batch if part is not None for name in part.ids)
+            raise BismapError(
+                f"training stopped before the update of step {self.step}: the loss or its gradient is not "
+                f"finite ({named}, gradient norm {norm}); images of the step: {ids}. "
+                "Look at them, or lower `lr`."
+            )
+        return named
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a later attempt needs to go on from here."""
+        ema = self.objective.ema
+        return {
+            "step": self.step,
+            "net": self.net.state_dict(),
+            "ema": None if ema is None else ema.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "metrics": self.metrics.state_dict(),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go back to a saved state."""
+        self.step = saved["step"]
+        self.net.load_state_dict(saved["net"])
+        if self.objective.ema is not None:
+            self.objective.ema.net.load_state_dict(saved["ema"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scaler.load_state_dict(saved["scaler"])
+        self.metrics.load_state_dict(saved["metrics"])
+
+    def _resume(self, folder: Path) -> None:
+        saved = state.load_newest(folder)
+        if saved is None:
+            log.info("training starts at step 0 of %d", self.schedule.iterations)
+            return
+        self.load_state_dict(saved)
+        log.info("training goes on at step %d of %d", self.step, self.schedule.iterations)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGUSR1 in a list instead of dying of them (in the main thread, where one can)."""
+    received: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    old = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield received
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

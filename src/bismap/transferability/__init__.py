@@ -1,0 +1,1 @@
+"""Source transferability maps: target prototypes, class entropy, and the weights of Eq. 9."""

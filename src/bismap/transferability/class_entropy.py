@@ -1,0 +1,87 @@
+"""Mean prediction entropy of each class on the target set and its normalisation (Eq. 8)."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bismap.errors import BismapError
+
+
+@dataclass(frozen=True)
+class ImageEntropy:
+    """Of one image, by predicted class [classes]: number of pixels, and sum of their entropies in nats."""
+
+    pixels: np.ndarray
+    entropy: np.ndarray
+
+
+def image_entropy(logits: np.ndarray) -> ImageEntropy:
+    """Entropy of the softmax, summed by argmax class.
+
+    Args:
+        logits: [classes, height, width].
+
+    Raises:
+        BismapError: if a logit is not finite.
+    """
+    if not np.isfinite(logits).all():
+        raise BismapError("the model's logits are not finite: its training has diverged")
+    classes = len(logits)
+    flat = logits.reshape(classes, -1).astype(np.float64)
+    predicted = flat.argmax(0)
+    flat -= flat.max(0)
+    weights = np.exp(flat)
+    total = weights.sum(0)
+    # H = log sum exp(z) - sum p z, of shifted logits: no log of a vanishing probability.
+    entropy = np.log(total) - (weights * flat).sum(0) / total
+    return ImageEntropy(
+        np.bincount(predicted, minlength=classes), np.bincount(predicted, entropy, minlength=classes)
+    )
+
+
+def mean_entropy(images: Iterable[ImageEntropy]) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels [classes] and mean entropy e_c [classes] in nats, NaN where no pixel is predicted.
+
+    The sums over images are correctly rounded, so that their order does not matter.
+    """
+    found = list(images)
+    pixels = np.sum([image.pixels for image in found], axis=0)
+    sums = np.array([math.fsum(column) for column in zip(*(image.entropy for image in found), strict=True)])
+    return pixels, np.divide(sums, pixels, out=np.full(len(sums), np.nan), where=pixels > 0)
+
+
+def normalize(entropy: np.ndarray) -> np.ndarray:
+    """Eq. 8: min-max over the classes present; NaN stays NaN. If all are equal, e' is 0 for each."""
+    low, high = np.nanmin(entropy), np.nanmax(entropy)
+    spread = high - low
+    return (entropy - low) / spread if spread > 0 else np.where(np.isnan(entropy), np.nan, 0.0)
+
+
+def save_entropy(path: Path, names: Sequence[str], pixels: np.ndarray, entropy: np.ndarray) -> None:
+    """Write class, name, pixels, mean_entropy, normalized; the last two are empty for absent classes."""
+    table = pd.DataFrame(
+        {
+            "class": np.arange(len(names)),
+            "name": names,
+            "pixels": pixels,
+            "mean_entropy": entropy,
+            "normalized": normalize(entropy),
+        }
+    )
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def load_normalized(path: Path, names: Sequence[str]) -> np.ndarray:
+    """e'_c [classes] of the file, NaN for absent classes.
+
+    Raises:
+        BismapError: if the file's classes are not ``names``.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if tuple(table["name"]) != tuple(names):
+        raise BismapError(f"{path} has the classes {list(table['name'])}, expected {list(names)}")
+    return np.array([float(text or "nan") for text in table["normalized"]])

@@ -1,0 +1,120 @@
+"""Target prototypes: K-Means by FAISS on all target cells (A§6)."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+
+from bismap.errors import BismapError
+from bismap.extractor.cell_store import CellShard
+from bismap.transferability.nearest import nearest
+
+log = logging.getLogger(__name__)
+
+INITS = {
+    "kmeans++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
+    "random": faiss.ClusteringInitMethod_RANDOM,
+}
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Result of K-Means.
+
+    Attributes:
+        centres: [J, d] float32.
+        sizes: [J] cells nearest to each centre; never 0.
+        mean_distances: [J] mean L2 distance of those cells to the centre.
+        inertia: sum of squared distances of all cells to their nearest centre.
+    """
+
+    centres: np.ndarray
+    sizes: np.ndarray
+    mean_distances: np.ndarray
+    inertia: float
+
+
+def stack_cells(shards: Sequence[CellShard]) -> np.ndarray:
+    """All cells [n, d] float32, sorted by image id: the order does not depend on the shards."""
+    row_of = {image_id: row for row, image_id in enumerate(sorted(i for shard in shards for i in shard.ids))}
+    stacked = np.empty((len(row_of), *shards[0].features.shape[1:]), np.float32)
+    for shard in shards:
+        for image_id, cells in shard.images():
+            stacked[row_of[image_id]] = cells
+    return stacked.reshape(-1, stacked.shape[2])
+
+
+def cluster(
+    cells: np.ndarray,
+    *,
+    clusters: int,
+    iterations: int,
+    restarts: int,
+    init: str,
+    seed: int,
+    threads: int,
+    device: str = "cpu",
+) -> Clusters:
+    """Cluster ``cells`` [n, d] float32 into at most ``clusters`` prototypes, using every cell.
+
+    A centre that ends without a cell describes nothing of the target and is left out (identical cells can
+    cause that).
+
+    Raises:
+        BismapError: if there are fewer cells than clusters, values are not finite, or a GPU is asked for that
+            FAISS does not see.
+    """
+    _check(cells, clusters)
+    faiss.omp_set_num_threads(threads)
+    log.info("K-Means of %d cells of length %d into %d clusters on %s", *cells.shape, clusters, device)
+    clustering = faiss.Clustering(
+        cells.shape[1], clusters, _parameters(len(cells), iterations, restarts, init, seed)
+    )
+    clustering.train(cells, _index(cells.shape[1], device))
+    centres = faiss.vector_float_to_array(clustering.centroids).reshape(clusters, -1)
+    return _describe(cells, centres)
+
+
+def _check(cells: np.ndarray, clusters: int) -> None:
+    if len(cells) < clusters:
+        raise BismapError(
+            f"{len(cells)} target cells cannot form {clusters} clusters: take a finer grid, more target images "
+            "or fewer clusters"
+        )
+    if not np.isfinite(cells).all():
+        raise BismapError("target cells hold values that are not finite: run `extract` on the target again")
+
+
+def _parameters(cells: int, iterations: int, restarts: int, init: str, seed: int) -> faiss.ClusteringParameters:
+    if init not in INITS:
+        raise BismapError(f"unknown K-Means start `{init}`: expected one of {', '.join(INITS)}")
+    parameters = faiss.ClusteringParameters()
+    parameters.niter, parameters.nredo, parameters.seed = iterations, restarts, seed
+    parameters.init_method = INITS[init]
+    # FAISS would silently keep 256 points a centroid, and warn below 39.
+    parameters.max_points_per_centroid = cells
+    parameters.min_points_per_centroid = 1
+    return parameters
+
+
+def _index(dim: int, device: str) -> faiss.Index:
+    if not device.startswith("cuda"):
+        return faiss.IndexFlatL2(dim)
+    number = int(device.partition(":")[2] or 0)
+    if faiss.get_num_gpus() <= number:
+        raise BismapError(f"K-Means is to run on {device}, but FAISS sees {faiss.get_num_gpus()} GPUs")
+    config = faiss.GpuIndexFlatConfig()
+    config.device = number
+    return faiss.GpuIndexFlatL2(faiss.StandardGpuResources(), dim, config)
+
+
+def _describe(cells: np.ndarray, centres: np.ndarray) -> Clusters:
+    index, distance = nearest(cells, centres)
+    sizes = np.bincount(index, minlength=len(centres))
+    kept = sizes > 0
+    if not kept.all():
+        log.warning("%d of %d clusters hold no cell and are left out", (~kept).sum(), len(kept))
+    sums = np.bincount(index, distance, minlength=len(centres))
+    return Clusters(centres[kept], sizes[kept], sums[kept] / sizes[kept], float((distance**2).sum()))

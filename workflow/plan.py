@@ -1,0 +1,232 @@
+"""What the rules ask: where things lie, what flows into a stage, and the settings that it reads.
+
+Nothing here computes or writes; importing it loads neither torch nor numpy.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from snakemake.exceptions import WorkflowError
+
+from bismap.code import accepted_fingerprint
+from bismap.config import Config, check_config
+from bismap.errors import BismapError
+from workflow.raw import RawData
+from workflow.scope import RESULTS, Scope
+from workflow.settings import stage_settings
+from workflow.shards import shard_names
+
+Inputs = dict[str, list[str]]
+
+
+def load_plan(raw: Mapping[str, Any]) -> "Plan":
+    """The plan of a configuration; all errors of a bad one are shown at once, before the DAG is built."""
+    try:
+        return Plan(check_config(raw))
+    except BismapError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def _told_plainly(method: Callable[..., Any]) -> Callable[..., Any]:
+    # Snakemake prints a WorkflowError as it stands and any other exception as a traceback.
+    @functools.wraps(method)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except BismapError as error:
+            raise WorkflowError(str(error)) from None
+
+    return wrapper
+
+
+class Plan:
+    """Look-ups for the rules. Each public method but ``cfg`` and ``cells`` is an input function."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.raw = RawData(config)
+
+    def wildcard_constraints(self) -> dict[str, str]:
+        """Regular expressions of the wildcards: only what the configuration names can match."""
+        seeded = r"(?:-s\d+)?"
+        runs = {run for experiment in self.config.experiments.values() for run in experiment.runs}
+        return {
+            "exp": f"(?:{_alternatives(self.config.experiments)}){seeded}",
+            "dataset": f"(?:{_alternatives(self.config.datasets)}){seeded}",
+            "run": _alternatives(runs),
+            "weights": _alternatives(self.config.weights),
+            "domain": "source|target",
+            "assignment": "maps",
+            "shard": r"\d+-of-\d+",
+            "split": r"[A-Za-z0-9_]+",
+        }
+
+    def scope(self, wildcards: Any) -> Scope:
+        return Scope.of(self.config, wildcards.exp)
+
+    def cfg(self, stage: str) -> Callable[[Any], str]:
+        """The one param of a stage's rule: its settings, where its data lies, and its code's fingerprint.
+
+        A JSON text with sorted keys: Snakemake compares params by their text and forgets their names, so one
+        text that holds all is seen whenever anything in it changes.
+        """
+
+        @_told_plainly
+        def build(wildcards: Any) -> str:
+            found = stage_settings(stage, self.config, self.raw, wildcards)
+            found["code"] = accepted_fingerprint(f"bismap.stages.{stage}", RESULTS / ".store")
+            return json.dumps(found, sort_keys=True)
+
+        return build
+
+    @_told_plainly
+    def rendered(self, wildcards: Any) -> list[str]:
+        return self.raw.manifest(wildcards.dataset)
+
+    @_told_plainly
+    def checkpoint(self, wildcards: Any) -> str:
+        return str(self.raw.weights_file(wildcards.weights))
+
+    @_told_plainly
+    def source_index(self, wildcards: Any) -> str:
+        return _index(self.scope(wildcards).source_dataset)
+
+    @_told_plainly
+    def target_index(self, wildcards: Any) -> str:
+        return _index(self.scope(wildcards).target_dataset)
+
+    @_told_plainly
+    def stylized(self, wildcards: Any) -> list[str]:
+        return self._shards(self.scope(wildcards), "stylized", "source")
+
+    @_told_plainly
+    def stylized_of_run(self, wildcards: Any) -> list[str]:
+        return self._source_images(self.scope(wildcards), wildcards.run)
+
+    @_told_plainly
+    def training_inputs(self, wildcards: Any) -> Inputs:
+        scope = self.scope(wildcards)
+        run = scope.run(wildcards.run)
+        teacher = [f"{scope.folder}/{run.teacher}/model.safetensors"] if run.objective == "distill" else []
+        return {
+            "source_index": [_index(scope.source_dataset)],
+            "target_index": [_index(scope.target_dataset)] if run.teacher else [],
+            "stylized": self._source_images(scope, wildcards.run),
+            "transferability": self._transferability(scope, wildcards.run),
+            "pseudo_labels": self._target_labels(scope, wildcards.run),
+            "teacher": teacher,
+            "init_weights": self._init_weights(scope, wildcards.run),
+        }
+
+    @_told_plainly
+    def extractor_inputs(self, wildcards: Any) -> Inputs:
+        scope = self.scope(wildcards)
+        weights = scope.settings.extractor.weights
+        pretrain = weights is None
+        return {
+            "source_index": [_index(scope.source_dataset)] if pretrain else [],
+            "target_index": [_index(scope.target_dataset)] if pretrain else [],
+            "stylized": self._shards(scope, "stylized", "source") if pretrain else [],
+            "weights": [] if pretrain else [_weights(weights)],
+        }
+
+    @_told_plainly
+    def extract_inputs(self, wildcards: Any) -> Inputs:
+        scope = self.scope(wildcards)
+        source = wildcards.domain == "source"
+        return {
+            "source_index": [_index(scope.source_dataset)] if source else [],
+            "target_index": [] if source else [_index(scope.target_dataset)],
+            "stylized": self._shards(scope, "stylized", "source") if source else [],
+            "extractor": [f"{scope.folder}/extractor/model.safetensors"],
+        }
+
+    def cells(self, domain: str) -> Callable[[Any], list[str]]:
+        """Input function: all shard manifests of a domain's cell features."""
+        split = "source" if domain == "source" else "adapt"
+
+        @_told_plainly
+        def build(wildcards: Any) -> list[str]:
+            return self._shards(self.scope(wildcards), f"extractor/{domain}", split)
+
+        return build
+
+    @_told_plainly
+    def features(self, wildcards: Any) -> list[str]:
+        return self._shards(self.scope(wildcards), f"{wildcards.run}/features", "source")
+
+    @_told_plainly
+    def densities(self, wildcards: Any) -> list[str]:
+        return self._shards(self.scope(wildcards), f"{wildcards.run}/densities", "adapt")
+
+    @_told_plainly
+    def pseudo_labels(self, wildcards: Any) -> list[str]:
+        folder = f"{wildcards.run}/pseudo_labels/{wildcards.assignment}"
+        return self._shards(self.scope(wildcards), folder, "adapt")
+
+    @_told_plainly
+    def evaluation_index(self, wildcards: Any) -> str:
+        return _index(self.scope(wildcards).target_dataset)
+
+    @_told_plainly
+    def evaluation_predictions(self, wildcards: Any) -> list[str]:
+        return self._predictions(self.scope(wildcards), wildcards.run, "evaluate")
+
+    @_told_plainly
+    def overview_inputs(self, wildcards: Any) -> Inputs:
+        scope = self.scope(wildcards)
+        run = scope.run(wildcards.run)
+        return {
+            "source_index": [_index(scope.source_dataset)],
+            "target_index": [_index(scope.target_dataset)],
+            "stylized": self._source_images(scope, wildcards.run),
+            "transferability": self._transferability(scope, wildcards.run),
+            "pseudo_labels": self._target_labels(scope, wildcards.run) if run.teacher else [],
+            "predictions": self._predictions(scope, wildcards.run, "adapt"),
+        }
+
+    def _source_images(self, scope: Scope, run: str) -> list[str]:
+        return self._shards(scope, "stylized", "source") if scope.run(run).source == "stylized" else []
+
+    def _transferability(self, scope: Scope, run: str) -> list[str]:
+        judge = scope.run(run).transferability
+        return self._shards(scope, f"{judge}/transferability", "source") if judge else []
+
+    def _target_labels(self, scope: Scope, run: str) -> list[str]:
+        spec = scope.run(run)
+        if spec.objective == "retrain":
+            return self._shards(scope, f"{spec.teacher}/pseudo_labels/{spec.assignment}", "adapt")
+        if spec.objective == "distill":
+            return self._predictions(scope, spec.teacher, "adapt")
+        return []
+
+    def _init_weights(self, scope: Scope, run: str) -> list[str]:
+        start = scope.start_of(run)
+        if start == "random":
+            return []
+        return [f"{scope.folder}/extractor/model.safetensors"] if start == "extractor" else [_weights(start)]
+
+    def _predictions(self, scope: Scope, run: str, role: str) -> list[str]:
+        return self._shards(scope, f"{run}/predictions/{scope.split(role)}", role)
+
+    def _shards(self, scope: Scope, folder: str, role: str) -> list[str]:
+        """Shard manifests of the set in ``folder`` over the images of a role (source, adapt, evaluate)."""
+        images = self.raw.count(scope.dataset(role), scope.split(role))
+        path = Path(scope.folder) / folder
+        return [f"{path}/{shard}.csv" for shard in shard_names(path, images, scope.experiment.shard_images)]
+
+
+def _index(dataset: str) -> str:
+    return f"{RESULTS}/datasets/{dataset}/index.csv"
+
+
+def _weights(name: str) -> str:
+    return f"{RESULTS}/weights/{name}.safetensors"
+
+
+def _alternatives(names: Any) -> str:
+    return "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name))) or "(?!)"

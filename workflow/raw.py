@@ -1,0 +1,85 @@
+"""Names, sizes and times of raw files: all that the main process looks at of a data set."""
+
+import hashlib
+from pathlib import Path
+
+from bismap.config import Config
+from bismap.config.model import Dataset
+from bismap.data.layouts import describe, list_raw
+from bismap.errors import BismapError
+from workflow.scope import RESULTS, split_seed
+
+
+class RawData:
+    """The raw data sets and weight files that a configuration names."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._listed: dict[str, list] = {}
+
+    def dataset(self, name: str) -> Dataset:
+        return self.config.datasets[split_seed(name)[0]]
+
+    def root(self, name: str) -> str:
+        """Folder of a data set: the configured one, or where it is rendered to."""
+        dataset = self.dataset(name)
+        return f"{RESULTS}/datasets/{name}/raw" if dataset.render else dataset.root
+
+    def manifest(self, name: str) -> list[str]:
+        """Manifest of a rendered data set; nothing for one on disk."""
+        return [f"{self.root(name)}.csv"] if self.dataset(name).render else []
+
+    def count(self, name: str, split: str) -> int:
+        """Number of images of a split, from the configuration or the names of the files on disk.
+
+        Raises:
+            BismapError: if the folder is missing or holds no image of that split.
+        """
+        dataset = self.dataset(name)
+        if dataset.render:
+            images = dataset.render.images.get(split, 0)
+        else:
+            images = sum(1 for item in self._files(name) if item.split == split)
+        if not images:
+            raise BismapError(f"data set `{name}` has no image of split `{split}` in {self.root(name)}")
+        return images
+
+    def listing(self, name: str) -> str | None:
+        """Hash over names, sizes and times of a data set's files on disk; None for a rendered one."""
+        if self.dataset(name).render:
+            return None
+        digest = hashlib.sha256()
+        root = Path(self.root(name))
+        for item in self._files(name):
+            for path in (item.image, item.label):
+                if path is not None:
+                    stat = (root / path).stat()
+                    digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()[:16]
+
+    def weights_file(self, name: str) -> Path:
+        """Path of a configured weights file.
+
+        Raises:
+            BismapError: if it is missing, saying where to get it and where to put it.
+        """
+        weights = self.config.weights[name]
+        path = Path(weights.file)
+        if not path.is_file():
+            raise BismapError(
+                f"weights `{name}` are missing: put the file at {path} (setting weights.{name}.file). "
+                f"Where to get it: {weights.source}"
+            )
+        return path
+
+    def _files(self, name: str) -> list:
+        if name not in self._listed:
+            dataset = self.dataset(name)
+            root = Path(dataset.root)
+            if not root.is_dir():
+                raise BismapError(
+                    f"data set `{name}` is missing: there is no folder {root} (setting datasets.{name}.root).\n"
+                    f"It must look like this:\n{describe(dataset.layout)}"
+                )
+            self._listed[name] = list_raw(dataset.layout, root)
+        return self._listed[name]

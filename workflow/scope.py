@@ -1,0 +1,71 @@
+"""One experiment with one seed: what `{exp}` in a path stands for."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bismap.config import Config
+from bismap.config.model import Experiment, Run, Settings
+
+RESULTS = Path("results")
+
+_SEEDED = re.compile(r"(.+?)(?:-s(\d+))?")
+
+
+def split_seed(name: str) -> tuple[str, int | None]:
+    """``"gta-s3"`` -> ``("gta", 3)``; ``"gta"`` -> ``("gta", None)``."""
+    base, seed = _SEEDED.fullmatch(name).groups()
+    return base, None if seed is None else int(seed)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """An experiment with its seed, and the names that follow from both."""
+
+    config: Config
+    name: str
+    experiment: Experiment
+    seed: int
+
+    @classmethod
+    def of(cls, config: Config, wildcard: str) -> "Scope":
+        base, seed = split_seed(wildcard)
+        experiment = config.experiments[base]
+        return cls(config, wildcard, experiment, experiment.seed if seed is None else seed)
+
+    @property
+    def folder(self) -> str:
+        return f"{RESULTS}/{self.name}"
+
+    @property
+    def settings(self) -> Settings:
+        return self.experiment.settings
+
+    @property
+    def source_dataset(self) -> str:
+        return self._seeded(self.experiment.source.dataset)
+
+    @property
+    def target_dataset(self) -> str:
+        return self._seeded(self.experiment.target.dataset)
+
+    def _seeded(self, dataset: str) -> str:
+        # A rendered world follows the experiment's seed; data on disk is what it is.
+        rendered = self.config.datasets[dataset].render is not None
+        return f"{dataset}-s{self.seed}" if rendered and self.seed != self.experiment.seed else dataset
+
+    def dataset(self, role: str) -> str:
+        return self.source_dataset if role == "source" else self.target_dataset
+
+    def split(self, role: str) -> str:
+        """Name of the split that serves as ``source``, ``adapt`` or ``evaluate``."""
+        if role == "source":
+            return self.experiment.source.split
+        return getattr(self.experiment.target, role)
+
+    def run(self, name: str) -> Run:
+        return self.experiment.runs[name]
+
+    def start_of(self, run: str) -> str:
+        """What the run's backbone starts from: ``random``, ``extractor``, or the name of a weights file."""
+        return self.experiment.starts[self.run(run).init]

@@ -1,0 +1,203 @@
+"""The settings that each stage reads, and no others: a value that is not here cannot make a stage rerun."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bismap.config import Config
+from workflow.raw import RawData
+from workflow.scope import RESULTS, Scope, split_seed
+
+Settings = dict[str, Any]
+
+
+def stage_settings(stage: str, config: Config, raw: RawData, wildcards: Any) -> Settings:
+    """``settings`` (part of the stage's key), ``roots`` and ``device`` (not part of it)."""
+    if stage in _OF_DATASET:
+        return _OF_DATASET[stage](config, raw, wildcards.dataset)
+    if stage == "weights":
+        weights = config.weights[wildcards.weights]
+        return {"settings": {"kind": weights.kind, "sha256": weights.sha256}}
+    scope = Scope.of(config, wildcards.exp)
+    return {
+        "settings": _OF_EXPERIMENT[stage](scope, wildcards),
+        "roots": {"source": raw.root(scope.source_dataset), "target": raw.root(scope.target_dataset)},
+        "device": scope.experiment.device,
+    }
+
+
+def _render(config: Config, raw: RawData, name: str) -> Settings:
+    base, seed = split_seed(name)
+    render = config.datasets[base].render.model_dump(mode="json")
+    return {"settings": render if seed is None else render | {"seed": seed}}
+
+
+def _index(config: Config, raw: RawData, name: str) -> Settings:
+    dataset = raw.dataset(name)
+    settings = {
+        "layout": dataset.layout,
+        "missing_pairs": list(dataset.missing_pairs),
+        "listing": raw.listing(name),
+    }
+    roots = {"data": raw.root(name), "cache": f"{RESULTS}/.store/.cache/index/{name}"}
+    return {"settings": settings, "roots": roots}
+
+
+def _side(scope: Scope, role: str, scaled: bool = False) -> Settings:
+    """A data set as a stage sees it: which split, and the size its images are brought to."""
+    dataset = scope.config.datasets[
+        (scope.experiment.source if role == "source" else scope.experiment.target).dataset
+    ]
+    side: Settings = {"split": scope.split(role), "size": list(dataset.size)}
+    return side | {"scale_reference_width": dataset.scale_reference_width} if scaled else side
+
+
+def _plain(section: Any, *leave_out: str) -> Settings:
+    return section.model_dump(mode="json", exclude=set(leave_out))
+
+
+def _network(scope: Scope) -> Settings:
+    return {name: value for name, value in _plain(scope.settings.network).items() if value is not None}
+
+
+def _stylize(scope: Scope, wildcards: Any) -> Settings:
+    sides = {"source": {"split": scope.split("source")}, "target": {"split": scope.split("adapt")}}
+    return sides | {"seed": scope.seed} | _plain(scope.settings.stylize)
+
+
+def _train(scope: Scope, wildcards: Any) -> Settings:
+    run, training = scope.run(wildcards.run), scope.settings.training
+    objectives = ("warmup", "retrain", "distill")
+    separate = (*objectives, "source_jitter", "target_jitter", "sce", "consistency", "distillation")
+    target = _side(scope, "adapt", scaled=True) | {"jitter": _plain(training.target_jitter)}
+    of_objective: Settings = {
+        "warmup": {},
+        "retrain": {
+            "target": target,
+            "sce": _plain(training.sce),
+            "consistency": _plain(training.consistency) if run.consistency else None,
+        },
+        "distill": {
+            "target": target,
+            "sce": _plain(training.sce),
+            "distillation": _plain(training.distillation),
+        },
+    }[run.objective]
+    return {
+        "objective": run.objective,
+        "network": _network(scope),
+        "init": scope.start_of(wildcards.run),
+        "seed": scope.seed,
+        "source": _side(scope, "source", scaled=True) | {"jitter": _plain(training.source_jitter)},
+        **_plain(training, *separate),
+        **_plain(getattr(training, run.objective)),
+        **of_objective,
+    }
+
+
+def _features(scope: Scope, wildcards: Any) -> Settings:
+    return {"source": _side(scope, "source"), "seed": scope.seed, **_plain(scope.settings.features)}
+
+
+def _source_prototypes(scope: Scope, wildcards: Any) -> Settings:
+    samples = scope.settings.features.samples_per_class
+    return {"samples_per_class": samples, "seed": scope.seed, **_plain(scope.settings.source_prototypes)}
+
+
+def _recipe(scope: Scope) -> Settings:
+    extractor = scope.settings.extractor
+    return _plain(extractor, "weights", "input_size", "grid", "batch", "pretrain")
+
+
+def _extractor(scope: Scope, wildcards: Any) -> Settings:
+    extractor = scope.settings.extractor
+    if extractor.pretrain is None:
+        return _recipe(scope)
+    return _recipe(scope) | {
+        "input_size": list(extractor.input_size),
+        "pretrain": _plain(extractor.pretrain) | {"seed": scope.seed},
+        "source": {"split": scope.split("source")},
+        "target": {"split": scope.split("adapt")},
+    }
+
+
+def _extract(scope: Scope, wildcards: Any) -> Settings:
+    extractor = scope.settings.extractor
+    split = scope.split("source" if wildcards.domain == "source" else "adapt")
+    own = {name: list(getattr(extractor, name)) for name in ("input_size", "grid")}
+    return {"domain": wildcards.domain, "split": split, "batch": extractor.batch, **own}
+
+
+def _target_prototypes(scope: Scope, wildcards: Any) -> Settings:
+    return _plain(scope.settings.target_prototypes) | {"seed": scope.seed}
+
+
+def _nothing(scope: Scope, wildcards: Any) -> Settings:
+    return {}
+
+
+def _class_entropy(scope: Scope, wildcards: Any) -> Settings:
+    return {"target": _side(scope, "adapt")}
+
+
+def _transferability(scope: Scope, wildcards: Any) -> Settings:
+    return {"source": _side(scope, "source")}
+
+
+def _densities(scope: Scope, wildcards: Any) -> Settings:
+    return {"target": _side(scope, "adapt"), **_plain(scope.settings.densities)}
+
+
+def _pseudo_labels(scope: Scope, wildcards: Any) -> Settings:
+    threshold = {name: value for name, value in _plain(scope.settings.pseudo_labels).items() if value is not None}
+    return {"threshold": threshold}
+
+
+def _pseudo_label_quality(scope: Scope, wildcards: Any) -> Settings:
+    return {"target": {"split": scope.split("adapt")}}
+
+
+def _predict(scope: Scope, wildcards: Any) -> Settings:
+    # One split may serve both roles; the views are those of the role that asks for the labels of that split.
+    predict = scope.settings.predict
+    role = "evaluate" if wildcards.split == scope.split("evaluate") else "adapt"
+    views = predict.evaluate if role == "evaluate" else predict.teach
+    side = _side(scope, role) | {"split": wildcards.split}
+    return {"target": side, **_plain(views), "precision": predict.precision}
+
+
+def _evaluate(scope: Scope, wildcards: Any) -> Settings:
+    subsets = {name: list(classes) for name, classes in scope.experiment.subsets.items()}
+    return {
+        "experiment": scope.name,
+        "run": wildcards.run,
+        "seed": scope.seed,
+        "target": {"split": scope.split("evaluate")},
+        "subsets": subsets,
+    }
+
+
+def _overview(scope: Scope, wildcards: Any) -> Settings:
+    sides = {"source": _side(scope, "source"), "target": _side(scope, "adapt")}
+    return sides | {"seed": scope.seed} | _plain(scope.settings.overview)
+
+
+_OF_DATASET: dict[str, Callable[[Config, RawData, str], Settings]] = {"render": _render, "index": _index}
+
+_OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
+    "stylize": _stylize,
+    "train": _train,
+    "features": _features,
+    "source_prototypes": _source_prototypes,
+    "extractor": _extractor,
+    "extract": _extract,
+    "target_prototypes": _target_prototypes,
+    "source_distances": _nothing,
+    "class_entropy": _class_entropy,
+    "transferability": _transferability,
+    "densities": _densities,
+    "pseudo_labels": _pseudo_labels,
+    "pseudo_label_quality": _pseudo_label_quality,
+    "predict": _predict,
+    "evaluate": _evaluate,
+    "overview": _overview,
+}

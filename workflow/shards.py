@@ -1,0 +1,31 @@
+"""How many parts a set of files is made in."""
+
+import math
+import re
+from pathlib import Path
+
+_NAME = re.compile(r"(\d+)-of-(\d+)")
+
+
+def shard_names(folder: Path, images: int, shard_images: int) -> list[str]:
+    """Names ``i-of-n`` of a set's shards.
+
+    A finished set keeps the layout it was made with, whatever the shard size says now. Finished means that
+    each part's folder is there; Snakemake never removes those (it does remove the manifests beside them).
+    """
+    wanted = max(1, math.ceil(images / shard_images))
+    whole = _whole_layouts(folder)
+    count = wanted if wanted in whole or not whole else max(whole, key=lambda n: (whole[n], n))
+    return [f"{part}-of-{count}" for part in range(count)]
+
+
+def _whole_layouts(folder: Path) -> dict[int, float]:
+    """Number of parts -> time of the newest part, for each layout of which all parts are there."""
+    parts: dict[int, dict[int, float]] = {}
+    if folder.is_dir():
+        for path in folder.iterdir():
+            match = _NAME.fullmatch(path.name)
+            if match and path.is_dir():
+                part, count = int(match[1]), int(match[2])
+                parts.setdefault(count, {})[part] = path.lstat().st_mtime
+    return {count: max(found.values()) for count, found in parts.items() if len(found) == count}
