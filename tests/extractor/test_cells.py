@@ -33,7 +33,10 @@ def test_cells_do_not_depend_on_how_many_images_a_shard_has():
     extractor.backbone.eval()
     images = list(np.random.default_rng(0).integers(0, 256, (5, 32, 64, 3), np.uint8))
     whole = list(extract_cells(extractor, images, (2, 4), 3))
-    parts = [*extract_cells(extractor, images[:1], (2, 4), 3), *extract_cells(extractor, images[1:], (2, 4), 3)]
+    parts = [
+        *extract_cells(extractor, images[:1], (2, 4), 3),
+        *extract_cells(extractor, images[1:], (2, 4), 3),
+    ]
     assert len(whole) == 5
     np.testing.assert_array_equal(np.stack(whole), np.stack(parts))
     assert np.ptp(whole[0]) > 0

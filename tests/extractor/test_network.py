@@ -2,17 +2,20 @@
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from bismap.errors import BismapError
 from bismap.extractor.network import Recipe, import_extractor, load_extractor, new_extractor, save_extractor
+from bismap.models.backbones import build_backbone
+from bismap.models.weights import load_backbone, save_backbone
 
 SMALL = Recipe({"backbone": "small", "width": 2}, 16, "imagenet")
 
 
 @pytest.fixture
 def images():
-    return torch.randint(0, 256, (2, 32, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return torch.randint(
+        0, 256, (2, 32, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
 
 
 def test_round_trip_gives_the_same_map(tmp_path, images):
@@ -35,11 +38,9 @@ def test_same_seed_same_file(tmp_path):
     assert torch.equal(state, torch.random.get_rng_state())
 
 
-def test_tensors_are_named_as_in_a_segmentation_backbone(tmp_path):
-    from bismap.models.backbones import build_backbone
-
+def test_a_segmentation_backbone_can_start_from_it(tmp_path):
     save_extractor(tmp_path / "model.safetensors", new_extractor(SMALL, 3, "cpu"))
-    build_backbone(SMALL.network, 16).load_state_dict(load_file(tmp_path / "model.safetensors"))
+    load_backbone(build_backbone(SMALL.network, 16), tmp_path / "model.safetensors")
 
 
 def test_inputs_are_normalised_as_the_recipe_says(images):
@@ -53,20 +54,19 @@ def test_inputs_are_normalised_as_the_recipe_says(images):
 
 
 def test_weights_of_another_network(tmp_path):
-    save_extractor(tmp_path / "small.safetensors", new_extractor(SMALL, 3, "cpu"))
+    path = tmp_path / "small.safetensors"
+    save_extractor(path, new_extractor(SMALL, 3, "cpu"))
     wider = Recipe({"backbone": "small", "width": 4}, 16, "none")
-    with pytest.raises(BismapError, match="does not hold the extractor"):
-        import_extractor(tmp_path / "small.safetensors", wider, "cpu")
+    with pytest.raises(BismapError, match="holds the backbone"):
+        import_extractor(path, wider, "cpu")
+    with pytest.raises(BismapError, match="expected sha256 00"):
+        import_extractor(path, SMALL, "cpu", "00")
 
 
-def test_unreadable_files(tmp_path):
-    (tmp_path / "text").write_text("no weights")
-    save_file({"x": torch.zeros(1)}, tmp_path / "plain.safetensors")
-    with pytest.raises(BismapError, match="no safetensors file"):
-        load_extractor(tmp_path / "text", "cpu")
-    with pytest.raises(BismapError, match="no safetensors file"):
-        import_extractor(tmp_path / "text", SMALL, "cpu")
+def test_files_of_others(tmp_path):
+    save_backbone(tmp_path / "plain.safetensors", SMALL.build(), {})
     with pytest.raises(BismapError, match="says not how"):
         load_extractor(tmp_path / "plain.safetensors", "cpu")
+    assert import_extractor(tmp_path / "plain.safetensors", SMALL, "cpu").recipe == SMALL
     with pytest.raises(BismapError, match="normalize: expected one of"):
         Recipe(SMALL.network, 16, "some")

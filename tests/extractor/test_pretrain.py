@@ -9,7 +9,7 @@ import torch
 from bismap.errors import BismapError
 from bismap.extractor import pretrain as module
 from bismap.extractor.network import Recipe, new_extractor
-from bismap.extractor.pretrain import PretrainSettings, Pretraining, draw_windows, pretrain
+from bismap.extractor.pretrain import Pretraining, PretrainSettings, draw_windows, pretrain
 
 RECIPE = Recipe({"backbone": "small", "width": 4}, 16, "imagenet")
 SETTINGS = PretrainSettings(
@@ -81,7 +81,9 @@ def test_a_killed_job_ends_as_one_that_was_not(tmp_path, domains, monkeypatch):
 
 def test_windows_take_turns_between_domains_and_pass_over_all_images(domains):
     flat = [
-        np.broadcast_to(np.arange(start, stop, dtype=np.uint8)[:, None, None, None], (stop - start, 32, 40, 3))
+        np.broadcast_to(
+            np.arange(start, stop, dtype=np.uint8)[:, None, None, None], (stop - start, 32, 40, 3)
+        )
         for start, stop in ((0, 4), (100, 106))
     ]
     shown = draw_windows(flat, SETTINGS, range(24))[:, 0, 0, 0]

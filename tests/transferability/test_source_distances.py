@@ -38,9 +38,7 @@ def test_shards_do_not_matter(tmp_path):
     cells = {f"i{i:02d}": rng.normal(size=(6, 2)) * 10.0 ** rng.integers(-3, 3) for i in range(40)}
     whole = measure(open_all([write(tmp_path / "whole", cells, (2, 3))]), centres)
     names = list(cells)
-    parts = [
-        write(tmp_path / str(i), {name: cells[name] for name in names[i::3]}, (2, 3)) for i in (2, 0, 1)
-    ]
+    parts = [write(tmp_path / str(i), {name: cells[name] for name in names[i::3]}, (2, 3)) for i in (2, 0, 1)]
     split = measure(open_all(parts), centres)
     assert split.ids == whole.ids
     np.testing.assert_array_equal(split.distances, whole.distances)

@@ -8,7 +8,7 @@ from bismap.errors import BismapError
 from bismap.transferability.nearest import nearest
 from bismap.transferability.target_prototypes import cluster
 
-OPTIONS = {"clusters": 6, "iterations": 100, "restarts": 5, "init": "kmeans++", "seed": 5, "threads": 1}
+OPTIONS = {"clusters": 6, "iterations": 100, "redos": 5, "seed": 5, "threads": 1}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,6 @@ def test_a_centre_without_cells_is_left_out(caplog):
     ("change", "message"),
     [
         ({"clusters": 4000}, "3000 target cells cannot form 4000 clusters"),
-        ({"init": "magic"}, "unknown K-Means start `magic`"),
         ({"device": "cuda:63"}, "FAISS sees"),
     ],
 )

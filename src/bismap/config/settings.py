@@ -197,7 +197,6 @@ class Densities(Section):
 
     density_offset: float = Field(description="log density of the stored value 0, nat; lower ones are clipped")
     density_step: Positive = Field(description="log density between two stored values, nat")
-    tile_rows: Count = Field(description="image rows computed at once: bounds the memory")
 
 
 class PseudoLabels(Section):

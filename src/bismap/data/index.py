@@ -71,9 +71,12 @@ def check_dataset(
     problems += _unknown_ids(files, measured, LabelMap(spec.label_map)) if spec else []
     if problems or not spec:
         raise BismapError(_report(root, problems))
-    rows = [_row(file, measured, spec) for file in files]
-    sound = [row for row in rows if not _differs(row.image, row.label)]
-    return Index(layout, spec, sorted(sound, key=lambda row: (row.file.id, row.file.split)))
+    rows = _rows(files, measured, spec)
+    lost = {file.split for file in listing.files} - {row.file.split for row in rows}
+    if lost:
+        text = "empty split: missing_pairs leaves out every image"
+        raise BismapError(_report(root, [Problem(split, text) for split in lost]))
+    return Index(layout, spec, rows)
 
 
 def _excused_ids(kind: Layout, listing: Listing, known: Collection[str]) -> frozenset[str]:
@@ -190,10 +193,16 @@ def _report(root: Path, problems: Iterable[Problem]) -> str:
     return f"{many} in the data set {root}; nothing is used until it is mended:\n" + "\n".join(lines)
 
 
-def _row(file: RawFile, measured: Mapping[str, Measured], spec: LabelSpec) -> Row:
-    label = measured[file.label] if file.label else None
-    pixels = LabelMap(spec.label_map).count(label.pixels if label else {}, len(spec.classes))
-    return Row(file, measured[file.image], label, pixels)
+def _rows(files: Iterable[RawFile], measured: Mapping[str, Measured], spec: LabelSpec) -> list[Row]:
+    """The sound pairs, sorted by id and split."""
+    label_map = LabelMap(spec.label_map)
+    rows = []
+    for file in sorted(files, key=lambda file: (file.id, file.split)):
+        image, label = measured[file.image], measured[file.label] if file.label else None
+        if not _differs(image, label):
+            pixels = label_map.count(label.pixels if label else {}, len(spec.classes))
+            rows.append(Row(file, image, label, pixels))
+    return rows
 
 
 def write_index(index: Index, folder: Path) -> None:

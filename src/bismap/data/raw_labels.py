@@ -92,7 +92,7 @@ class LabelMap:
 def ranges(values: Iterable[int]) -> str:
     """Numbers as text, runs joined: ``0-34, 255``."""
     runs: list[list[int]] = []
-    for value in sorted(values):
+    for value in sorted(set(values)):
         if runs and value == runs[-1][1] + 1:
             runs[-1][1] = value
         else:

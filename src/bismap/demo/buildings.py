@@ -116,14 +116,12 @@ def _draw_end(
     """The wall at the near end, which faces the camera: a gable, or the second facade of a corner house."""
     far = (start[0] + building.sign * depth, start[1])
     wall = Panel(view, start, far) if building.sign > 0 else Panel(view, far, start)
-    if building.wide:
-        paint_facade(wall, dice, building.style, building.wall, building.height, building.floors)
-        return
-    color = shaded(building.wall, wall.brightness() * 0.92)
     top = building.height
     outline = [wall.at(0, 0), wall.at(wall.length, 0), wall.at(wall.length, top)]
     outline += [wall.at(wall.length / 2, peak), wall.at(0, top)]
-    view.canvas.polygon(outline, color, start[1], ids.BUILDING)
+    view.canvas.polygon(outline, shaded(building.wall, wall.brightness() * 0.92), start[1], ids.BUILDING)
+    if building.wide or dice.chance(0.5):
+        paint_facade(wall, dice, building.style, building.wall, top, building.floors)
 
 
 def draw_skyline(view: View, dice: Dice, height: float) -> None:

@@ -39,5 +39,5 @@ class Camera:
 
     def point(self, x: float, y: float, z: float) -> Pixel:
         """Column and row where a point of the world is seen."""
-        scale = self.focal / max(z, self.near)
+        scale = self.focal / (z if z > self.near else self.near)
         return (self.centre + x * scale, self.horizon + (self.height - y) * scale)

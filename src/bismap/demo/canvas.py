@@ -33,14 +33,14 @@ class Canvas:
 
     def tone(self, color: Color, z: float) -> tuple[int, int, int]:
         """The colour as seen through ``z`` metres of haze."""
-        keep = math.exp(-max(z, 0.0) / self.visibility)
-        lost = 1 - keep
+        keep = math.exp(-z / self.visibility) if z > 0 else 1.0
         haze = self.haze
-        return (
-            min(255, max(0, int(color[0] * keep + haze[0] * lost))),
-            min(255, max(0, int(color[1] * keep + haze[1] * lost))),
-            min(255, max(0, int(color[2] * keep + haze[2] * lost))),
-        )
+        red = int(haze[0] + (color[0] - haze[0]) * keep)
+        green = int(haze[1] + (color[1] - haze[1]) * keep)
+        blue = int(haze[2] + (color[2] - haze[2]) * keep)
+        if 0 <= red < 256 and 0 <= green < 256 and 0 <= blue < 256:
+            return red, green, blue
+        return min(255, max(0, red)), min(255, max(0, green)), min(255, max(0, blue))
 
     def polygon(self, points: Sequence[Pixel], color: Color, z: float, label: int | None = None) -> None:
         """Fill a polygon at distance ``z``."""

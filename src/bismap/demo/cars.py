@@ -104,10 +104,14 @@ SHAPES: dict[str, Shape] = {
 def draw_car(view: View, dice: Dice, x: float, z: float, yaw: float, kind: str, paint: Color) -> None:
     """Draw a car of this kind with its middle at (x, z)."""
     shape = SHAPES[kind]
+    if not view.sees(x, z, 2.8):
+        return
     car = Solid(view, x, z, yaw, ids.CAR)
     _draw_underside(car, shape)
     glass = shaded(GLASS, dice.uniform(0.7, 1.4))
     car.hull(shape.profile, shape.half, {"body": paint, "glass": glass})
+    if car.distant:
+        return
     if car.eye_ahead < shape.rear:
         _draw_rear(car, dice, shape, paint)
     elif car.eye_ahead > shape.front:
@@ -122,20 +126,21 @@ def _draw_underside(car: Solid, shape: Shape) -> None:
     half, radius = shape.half, shape.wheels[2]
     end = shape.rear if car.eye_ahead < 0 else shape.front
     inset = 0.12 if end < 0 else -0.12
-    car.across(end + inset, -half + 0.05, 0.14, half - 0.05, 0.4, BLACK)
+    top = max(shape.profile[0][1], shape.profile[-1][1]) + 0.06
+    car.across(end + inset, -half + 0.05, 0.14, half - 0.05, top, BLACK)
     for left in (-half, half - 0.24):
         car.across(end + inset, left, 0.0, left + 0.24, radius * 1.3, (18, 18, 20))
     side = car.sees_side(half)
     if side:
-        car.along(side * (half - 0.05), shape.rear + 0.2, 0.16, shape.front - 0.2, 0.4, BLACK)
+        car.along(side * (half - 0.05), shape.rear + 0.2, 0.16, shape.front - 0.2, top, BLACK)
 
 
 def _draw_rear(car: Solid, dice: Dice, shape: Shape, paint: Color) -> None:
     end, half = shape.rear - 0.01, shape.half
     low, high = shape.waist
-    red = (232, 44, 36) if dice.chance(0.4) else (150, 26, 26)
-    for left in (-half + 0.03, half - 0.33):
-        car.across(end, left, low, left + 0.3, high, red)
+    red = (226, 48, 40) if dice.chance(0.35) else (140, 30, 30)
+    for left in (-half + 0.03, half - 0.27):
+        car.across(end, left, low + 0.05, left + 0.24, high, red)
     car.across(end, -0.26, low - 0.1, 0.26, low + 0.06, (222, 218, 204))
     lower = shape.profile[0][1]
     car.across(end, -half + 0.04, lower, half - 0.04, lower + 0.14, shaded(paint, 0.45))
@@ -162,7 +167,8 @@ def _draw_flank(car: Solid, shape: Shape, paint: Color, glass: Color, side: int)
     first, last = shape.windows[0][0], shape.windows[-1][0]
     roof = shape.windows[1][1]
     sill = min(up for _, up in shape.windows)
-    for pillar in (first * 0.35 + last * 0.65, first * 0.72 + last * 0.28):
+    pillars = (first * 0.35 + last * 0.65, first * 0.72 + last * 0.28)
+    for pillar in pillars if car.detailed else ():
         if pillar > shape.windows[1][0]:
             car.along(flank, pillar - 0.05, sill, pillar + 0.05, roof, shaded(paint, 0.8 * lit))
             car.along(flank, pillar - 0.015, lower + 0.15, pillar + 0.015, sill, shaded(paint, 0.6 * lit))

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from bismap.demo import ids
-from bismap.demo.canvas import SUPERSAMPLING
 from bismap.demo.color import BLACK, GLASS, Color, mixed, shaded, varied
 from bismap.demo.dice import Dice
 from bismap.demo.view import Panel
 
 _LEGIBLE = 1.6
-"""Pixels of the picture that a window must span to be drawn by itself."""
+"""Share of the picture's width, in 1/256, that a window must span to be drawn by itself."""
 
 _SHOPS: tuple[Color, ...] = ((176, 44, 40), (36, 92, 60), (32, 70, 130), (214, 170, 52), (70, 60, 56), (222, 220, 212))
 
@@ -200,11 +199,11 @@ def _paint_windows(
         left, right = start + k * bay + margin, start + (k + 1) * bay - margin
         tone = dice.uniform(0.7, 1.15)
         curtain = dice.chance(0.22)
-        if right < panel.low:
-            continue
-        if _span(panel, left, right) < _LEGIBLE:
-            # Too fine to be seen one by one: the mean colour of glass and wall.
-            panel.box(left, low, right, high, mixed(shaded(glass, tone), color, 0.25))
+        span = _span(panel, left, right)
+        if span < 2.5 * _LEGIBLE:
+            # Too fine for frames: the mean colour of glass and frame.
+            if span > 0.1:
+                panel.box(left, low, right, high, mixed(shaded(glass, tone), color, 0.25))
             continue
         panel.box(left - 0.14, low - 0.16, right + 0.14, high + 0.14, rim)
         panel.box(left, low, right, high, shaded(glass, tone))
@@ -216,8 +215,8 @@ def _paint_windows(
 
 
 def _span(panel: Panel, left: float, right: float) -> float:
-    """Pixels of the picture between two places on the panel."""
-    return abs(panel.at(left, 1)[0] - panel.at(right, 1)[0]) / SUPERSAMPLING
+    """Share of the picture's width between two places on the panel, in 1/256."""
+    return abs(panel.column(left)[0] - panel.column(right)[0]) / panel.view.canvas.width * 256
 
 
 def _paint_mullions(panel: Panel, style: Style, color: Color, low: float, high: float) -> None:

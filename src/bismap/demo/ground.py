@@ -84,12 +84,12 @@ def _surfaces(dice: Dice, domain: Domain, street: Street) -> tuple[Surface, ...]
     asphalt = varied(dice, (tone, tone * 0.99, tone * 0.97), 0.03, 3)
     walk = varied(dice, dice.choice(domain.walk_colors), 0.08, 4)
     soil = varied(dice, dice.pick(domain.soil), 0.1, 6)
-    paving = Surface(walk, ids.SIDEWALK, 0.16, dice.choice((0.5, 0.8, 1.5)))
-    earth = Surface(soil, ids.TERRAIN, 0.42)
+    paving = Surface(walk, ids.SIDEWALK, 0.1, dice.choice((0.5, 0.8, 1.5)))
+    earth = Surface(soil, ids.TERRAIN, 0.3)
     cobbled = dice.chance(0.35)
     return (
-        Surface(asphalt, ids.ROAD, 0.16),
-        Surface(shaded(asphalt, dice.uniform(0.8, 1.12)), ids.ROAD, 0.22, 0.35 if cobbled else 0.0),
+        Surface(asphalt, ids.ROAD, 0.09),
+        Surface(shaded(asphalt, dice.uniform(0.8, 1.12)), ids.ROAD, 0.12, 0.35 if cobbled else 0.0),
         Surface(shaded(walk, 1.14), ids.SIDEWALK, 0.08),
         earth,
         paving,

@@ -33,6 +33,8 @@ def draw_truck(
     view: View, dice: Dice, x: float, z: float, yaw: float, paint: Color, cargo: Color, is_open: bool
 ) -> None:
     """Draw a truck with a closed box, or an open bed with a load, in the colour ``cargo``."""
+    if not view.sees(x, z, TRUCK_LENGTH / 2):
+        return
     truck = Solid(view, x, z, yaw, ids.TRUCK)
     _draw_chassis(truck, TRUCK_HALF, -4.1, 4.1, 0.95, (-3.0, -1.9, 3.1), 0.5)
     glass = shaded(GLASS, dice.uniform(0.8, 1.3))
@@ -97,6 +99,8 @@ def _draw_cargo(truck: Solid, cargo: Color, top: float) -> None:
 
 def draw_bus(view: View, dice: Dice, x: float, z: float, yaw: float, paint: Color, stripe: Color) -> None:
     """Draw a city bus or coach."""
+    if not view.sees(x, z, BUS_LENGTH / 2):
+        return
     bus = Solid(view, x, z, yaw, ids.BUS)
     glass = shaded(GLASS, dice.uniform(0.7, 1.1))
     _draw_chassis(bus, BUS_HALF - 0.05, -5.45, 5.45, 0.5, (), 0.48)

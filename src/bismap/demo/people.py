@@ -45,6 +45,8 @@ def plan_person(dice: Dice) -> Person:
 
 def draw_person(view: View, dice: Dice, x: float, z: float, person: Person) -> None:
     """Draw the person standing or walking at (x, z)."""
+    if not view.sees(x, z, 0.6):
+        return
     frame = Frame(view, x, z, dice.sign())
     k = person.height / 1.75
     lit = view.light.on(0, 0, -1) * 1.05
@@ -93,6 +95,8 @@ def plan_cycle(dice: Dice, label: int, ridden: bool, across: bool) -> Cycle:
 
 def draw_cycle(view: View, dice: Dice, x: float, z: float, cycle: Cycle) -> None:
     """Draw the cycle at (x, z), its rider upon it."""
+    if not view.sees(x, z, 1.3):
+        return
     frame = Frame(view, x, z, dice.sign())
     lit = view.light.on(0, 0, -1)
     motor = cycle.label == ids.MOTORCYCLE
@@ -144,7 +148,7 @@ def _draw_motorcycle_side(frame: Frame, cycle: Cycle, lit: float) -> None:
 
 
 def _draw_cycle_end(frame: Frame, cycle: Cycle, lit: float, motor: bool) -> None:
-    half = 0.09 if motor else 0.035
+    half = 0.1 if motor else 0.045
     frame.box(-half, 0, half, 0.66, RUBBER, cycle.label)
     frame.line(((0, 0.0), (0, 0.98)), 2 * half, RUBBER, cycle.label)
     if motor:
@@ -174,11 +178,11 @@ def _draw_rider_side(frame: Frame, rider: Person, lit: float, motor: bool) -> No
 def _draw_rider_end(frame: Frame, rider: Person, lit: float, motor: bool) -> None:
     low = 0.82 if motor else 0.92
     for side in (-1, 1):
-        leg = ((side * 0.08, low), (side * 0.2, 0.66), (side * 0.15, 0.3 + 0.06 * side))
+        leg = ((side * 0.07, low), (side * 0.13, 0.66), (side * 0.1, 0.3 + 0.06 * side))
         frame.line(leg, 0.14, shaded(rider.trousers, lit * (0.9 + 0.1 * side)), ids.RIDER)
-        arm = ((side * 0.2, low + 0.5), (side * 0.32, low + 0.3), (side * 0.28, 1.08))
+        arm = ((side * 0.18, low + 0.48), (side * 0.27, low + 0.28), (side * 0.26, 1.08))
         frame.line(arm, 0.1, shaded(rider.shirt, 0.8 * lit), ids.RIDER)
-    trunk = ((-0.17, low - 0.06), (0.17, low - 0.06), (0.23, low + 0.52), (-0.23, low + 0.52))
+    trunk = ((-0.15, low - 0.06), (0.15, low - 0.06), (0.2, low + 0.5), (-0.2, low + 0.5))
     frame.polygon(trunk, shaded(rider.shirt, lit), ids.RIDER)
     frame.polygon((trunk[0], (-0.04, low), (-0.05, low + 0.5), trunk[3]), shaded(rider.shirt, 0.78 * lit))
     _draw_head(frame, 0.0, low + 0.68, rider, lit, motor)
@@ -186,5 +190,5 @@ def _draw_rider_end(frame: Frame, rider: Person, lit: float, motor: bool) -> Non
 
 def _draw_head(frame: Frame, right: float, up: float, rider: Person, lit: float, motor: bool) -> None:
     helmet = shaded(rider.hair if not motor else (60, 62, 70), lit)
-    frame.ellipse(right, up, (0.13, 0.15), helmet, ids.RIDER)
+    frame.ellipse(right, up, (0.115, 0.14), helmet, ids.RIDER)
     frame.ellipse(right + 0.03, up - 0.03, (0.07, 0.08), shaded(rider.skin, lit) if not motor else BLACK)

@@ -10,13 +10,13 @@ from bismap.demo.dice import Dice
 from bismap.demo.noise import scattered, smooth
 
 _TEXTURE = {
-    ids.VEGETATION: 0.1,
-    ids.TERRAIN: 0.06,
-    ids.BUILDING: 0.035,
-    ids.WALL: 0.05,
-    ids.FENCE: 0.05,
-    ids.ROAD: 0.02,
-    ids.SIDEWALK: 0.02,
+    ids.VEGETATION: 0.075,
+    ids.TERRAIN: 0.035,
+    ids.BUILDING: 0.018,
+    ids.WALL: 0.025,
+    ids.FENCE: 0.03,
+    ids.ROAD: 0.012,
+    ids.SIDEWALK: 0.012,
     ids.PERSON: 0.05,
     ids.RIDER: 0.05,
 }
@@ -58,12 +58,12 @@ LOOKS: dict[str, Look] = {
         black=(0.0, 0.04),
         vignette=(0.0, 0.05),
         blur=(0.0, 0.0),
-        sharpening=60,
+        sharpening=40,
         noise=(0.0, 0.004),
     ),
     "target": Look(
         gains={(0.9, 1.02, 0.96): 0.7, (0.95, 1.0, 0.93): 0.3},
-        gamma=(1.15, 1.6),
+        gamma=(1.0, 1.4),
         contrast=(0.0, 0.25),
         saturation=(0.5, 0.75),
         black=(0.02, 0.06),

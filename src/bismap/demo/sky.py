@@ -37,14 +37,14 @@ def paint_sky(
 def paint_hills(view: View, dice: Dice, domain: Domain) -> None:
     """Draw one to three ridges behind the town, bare (terrain) or wooded (vegetation)."""
     ridges = dice.whole(1, 3)
-    rise = dice.uniform(0.1, 0.26) * view.canvas.height
+    rise = dice.uniform(0.12, 0.3) * view.canvas.height
     for k in range(ridges):
         share = 1 - 0.42 * k
         wooded = dice.chance(0.35)
         color = (86, 104, 58) if wooded else dice.pick(domain.soil)
         label = ids.VEGETATION if wooded else ids.TERRAIN
-        distance = view.canvas.visibility * (1.1 - 0.35 * k)
-        _paint_ridge(view, dice, varied(dice, shaded(color, 0.85)), rise * share, distance, label)
+        distance = view.canvas.visibility * (0.75 - 0.25 * k)
+        _paint_ridge(view, dice, varied(dice, shaded(color, 0.78)), rise * share, distance, label)
 
 
 def _paint_ridge(view: View, dice: Dice, color: Color, rise: float, distance: float, label: int) -> None:

@@ -12,8 +12,15 @@ Profile = Sequence[tuple[float, float, str]]
 the part names what covers the stretch from this point to the next."""
 
 
+_CIRCLE = tuple((math.cos(math.pi * k / 6), math.sin(math.pi * k / 6)) for k in range(12))
+
+
 class Solid:
-    """A vehicle's own axes, in metres: right, up, ahead; the origin is on the ground below its middle."""
+    """A vehicle's own axes, in metres: right, up, ahead; the origin is on the ground below its middle.
+
+    ``eye_right`` and ``eye_ahead`` are the camera's place in them; of a ``distant`` body only the hull is worth
+    drawing, of a ``detailed`` one everything.
+    """
 
     def __init__(self, view: View, x: float, z: float, yaw: float, label: int) -> None:
         """``yaw`` is the turn in radians to the right from driving straight away from the camera."""
@@ -21,16 +28,15 @@ class Solid:
         self.label = label
         self.x, self.z = x, z
         self._cos, self._sin = math.cos(yaw), math.sin(yaw)
+        self.distant = view.detail(1.0, z) < 4
+        self.detailed = view.detail(1.0, z) > 14
         self.eye_right = -x * self._cos + z * self._sin
         self.eye_ahead = -x * self._sin - z * self._cos
 
     def at(self, right: float, up: float, ahead: float) -> Pixel:
         """Where a point of the body is seen."""
-        return self.view.camera.point(*self._world(right, up, ahead))
-
-    def _world(self, right: float, up: float, ahead: float) -> tuple[float, float, float]:
         x = self.x + right * self._cos + ahead * self._sin
-        return (x, up, self.z - right * self._sin + ahead * self._cos)
+        return self.view.camera.point(x, up, self.z - right * self._sin + ahead * self._cos)
 
     def light(self, right: float, up: float, ahead: float) -> float:
         """Brightness of a surface with this unit normal."""
@@ -40,8 +46,8 @@ class Solid:
 
     def face(self, points: Sequence[tuple[float, float, float]], color: Color) -> None:
         """Fill a polygon of (right, up, ahead)."""
-        z = sum(self._world(*point)[2] for point in points) / len(points)
-        self.view.canvas.polygon([self.at(*point) for point in points], color, z, self.label)
+        # The haze within one body is the same: its middle's distance will do.
+        self.view.canvas.polygon([self.at(*point) for point in points], color, self.z, self.label)
 
     def across(self, ahead: float, left: float, low: float, right: float, high: float, color: Color) -> None:
         """Fill a rectangle that stands across the body, such as a lamp or a number plate."""
@@ -75,10 +81,7 @@ class Solid:
 
     def wheel(self, side: float, ahead: float, radius: float) -> None:
         """Draw a wheel on the flank ``side`` metres to the right of the middle."""
-        for share, color in ((1.0, (20, 20, 22)), (0.6, (132, 134, 138)), (0.25, (50, 50, 54))):
-            rim = []
-            for k in range(14):
-                angle = 2 * math.pi * k / 14
-                up = radius + share * radius * math.sin(angle)
-                rim.append((side, up, ahead + share * radius * math.cos(angle)))
-            self.face(rim, color)
+        rings = ((1.0, (20, 20, 22)), (0.6, (132, 134, 138)), (0.25, (50, 50, 54)))
+        for share, color in rings if self.detailed else rings[:2]:
+            reach = share * radius
+            self.face([(side, radius + reach * up, ahead + reach * along) for along, up in _CIRCLE], color)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bismap.demo.dice import Dice
 from bismap.demo.domains import Domain
 
-END = 170.0
+END = 130.0
 """Distance in metres up to which the street is furnished."""
 
 KERB = 0.18

@@ -36,6 +36,8 @@ def plan_tree(dice: Dice, kind: str) -> Tree:
 
 def draw_tree(view: View, dice: Dice, x: float, z: float, tree: Tree) -> None:
     """Draw the tree with its foot at (x, z)."""
+    if not view.sees(x, z, tree.reach * 1.3):
+        return
     frame = Frame(view, x, z)
     {
         "round": _draw_round,
@@ -77,13 +79,14 @@ def _draw_crown(
 ) -> None:
     """An uneven ellipsoid: large dark clumps first, then smaller ones, brighter toward the sun."""
     toward = view.light.toward
-    size = radii[1] * frame.scale / 3  # in pixels of the picture
-    clumps = int(min(120, 14 + 2.2 * size))
+    clumps = int(min(90, 8 + 1.4 * view.detail(radii[1], frame.z)))
+    lobes = [(dice.uniform(-0.5, 0.5), dice.uniform(-0.45, 0.5)) for _ in range(5)]
     for k in range(clumps):
         progress = k / clumps
-        angle, distance = dice.uniform(0, 2 * math.pi), math.sqrt(dice.uniform(0, 1)) * 0.86
-        right, up = distance * math.cos(angle), distance * math.sin(angle)
-        radius = (0.42 - 0.3 * progress) * dice.uniform(0.75, 1.25)
+        lobe = lobes[k % 5]
+        angle, distance = dice.uniform(0, 2 * math.pi), math.sqrt(dice.uniform(0, 1)) * 0.55
+        right, up = lobe[0] + distance * math.cos(angle), lobe[1] + distance * math.sin(angle)
+        radius = (0.44 - 0.34 * progress) * dice.uniform(0.75, 1.25)
         facing = 0.55 * up + 0.5 * right * toward[0] * (0.4 + view.light.sun)
         light = 0.7 + 0.42 * facing + 0.34 * progress * dice.uniform(0.1, 1.0)
         spread = min(radii[0], radii[1] * 1.3) * radius

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bismap.demo.camera import Camera, Pixel
-from bismap.demo.canvas import SUPERSAMPLING, Canvas
+from bismap.demo.canvas import Canvas
 from bismap.demo.color import Color
 
 
@@ -41,8 +41,18 @@ class View:
     light: Light
 
     def detail(self, metres: float, z: float) -> float:
-        """How large this length is seen at distance ``z``, in pixels of the picture."""
-        return metres * self.camera.scale(z) / SUPERSAMPLING
+        """How large this length is seen at distance ``z``, as a share of the picture's width in 1/256.
+
+        Details are left out by this measure, not by pixels, so that a scene is the same at every size.
+        """
+        return metres * self.camera.scale(z) / self.canvas.width * 256
+
+    def sees(self, x: float, z: float, reach: float) -> bool:
+        """Whether something within ``reach`` metres of (x, z) can be in the picture."""
+        if z + reach <= self.camera.near:
+            return False
+        near = self.camera.scale(z - reach)
+        return abs(x) * self.camera.scale(z) - reach * near < self.camera.centre
 
 
 class Frame:
@@ -107,11 +117,18 @@ class Panel:
         """Distance of the wall ``along`` metres from its start."""
         return self._start[1] + self._step[1] * along
 
+    def column(self, along: float) -> tuple[float, float]:
+        """Column of the drawing where this place of the wall is seen, and pixels per metre there."""
+        along = min(max(along, self.low), self.high)
+        camera = self.view.camera
+        scale = camera.scale(self._start[1] + self._step[1] * along)
+        return camera.centre + (self._start[0] + self._step[0] * along) * scale, scale
+
     def at(self, along: float, up: float) -> Pixel:
         """Where a point of the wall is seen."""
-        along = min(max(along, self.low), self.high)
-        x, z = self._start[0] + self._step[0] * along, self._start[1] + self._step[1] * along
-        return self.view.camera.point(x, up, z)
+        camera = self.view.camera
+        u, scale = self.column(along)
+        return (u, camera.horizon + (camera.height - up) * scale)
 
     def box(
         self, left: float, bottom: float, right: float, top: float, color: Color, label: int | None = None
@@ -119,8 +136,19 @@ class Panel:
         """Fill an upright rectangle of the wall."""
         if right <= self.low or left >= self.high:
             return
-        points = (self.at(left, bottom), self.at(right, bottom), self.at(right, top), self.at(left, top))
-        self.view.canvas.polygon(points, color, self.z((left + right) / 2), label)
+        camera, canvas = self.view.camera, self.view.canvas
+        u0, scale0 = self.column(left)
+        u1, scale1 = self.column(right)
+        if min(u0, u1) > canvas.width or max(u0, u1) < 0:
+            return
+        base, high, low = camera.horizon, camera.height - top, camera.height - bottom
+        points = (
+            (u0, base + low * scale0),
+            (u1, base + low * scale1),
+            (u1, base + high * scale1),
+            (u0, base + high * scale0),
+        )
+        canvas.polygon(points, color, self.z((left + right) / 2), label)
 
     def brightness(self) -> float:
         """Light on the side of the wall that the camera sees."""

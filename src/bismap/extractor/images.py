@@ -1,6 +1,5 @@
 """Which image files a domain consists of, and reading them shrunk."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -21,11 +20,9 @@ def domain_images(dataset: Dataset, split: str, stylized: Sequence[Path] = ()) -
     """``(id, file)`` of every image of the split, sorted by id; of the stylised ones where they are given.
 
     Raises:
-        BismapError: if the split is empty or an image was not stylised.
+        BismapError: if there is no such split or an image was not stylised.
     """
     images = [(item.id, item.image) for item in dataset.items(split)]
-    if not images:
-        raise BismapError(f"split `{split}` holds no image")
     if not stylized:
         return images
     files = shards.files(stylized, ".png")
@@ -36,7 +33,7 @@ def domain_images(dataset: Dataset, split: str, stylized: Sequence[Path] = ()) -
 
 def read_ahead(files: Sequence[Path], size: tuple[int, int], threads: int) -> Iterator[np.ndarray]:
     """Images uint8 [height, width, 3] at ``size`` (width, height), in order, ``2 * threads`` read ahead."""
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
         todo = iter(files)
         waiting = [pool.submit(read_image, file, size) for file in islice(todo, 2 * threads)]
         while waiting:
@@ -58,5 +55,5 @@ def shrunk_copy(files: Sequence[Path], size: tuple[int, int], target: Path, thre
             copy[row] = image
         copy.flush()
         del copy
-        os.replace(part, target)
+        part.replace(target)
     return np.load(target, mmap_mode="r")

@@ -1,19 +1,17 @@
 """The extractor network E-hat as a file: the tensors of a backbone alone, and a recipe to build it from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bismap.errors import BismapError
 from bismap.models.backbones import build_backbone
 from bismap.models.inputs import normalize, to_unit
+from bismap.models.weights import load_backbone, read_metadata, save_backbone
 from bismap.random import seed64
 
 RECIPE = "recipe"
@@ -69,30 +67,24 @@ def new_extractor(recipe: Recipe, seed: int, device: str) -> Extractor:
     return Extractor(backbone.to(device, memory_format=torch.channels_last), recipe, device)
 
 
-def import_extractor(weights: Path, recipe: Recipe, device: str) -> Extractor:
-    """An extractor with the tensors of ``weights``, a safetensors file made by `bismap import-checkpoint`.
+def import_extractor(weights: Path, recipe: Recipe, device: str, sha256: str | None = None) -> Extractor:
+    """An extractor with the tensors of ``weights``, a backbone's file as `bismap import-checkpoint` makes it.
+
+    Args:
+        sha256: expected hash of the file, if configured.
 
     Raises:
-        BismapError: if the file is unreadable or its tensors are not exactly the recipe's.
+        BismapError: if the file is missing, damaged, or holds another backbone than the recipe's.
     """
-    backbone = recipe.build()
-    try:
-        backbone.load_state_dict(load_file(weights))
-    except (SafetensorError, OSError) as error:
-        raise BismapError(f"{weights} is no safetensors file ({error})") from error
-    except RuntimeError as error:
-        raise BismapError(
-            f"{weights} does not hold the extractor {dict(recipe.network)}: {error}. Convert the original file "
-            "with `bismap import-checkpoint`."
-        ) from error
+    with torch.random.fork_rng():
+        backbone = recipe.build()
+    load_backbone(backbone, weights, sha256)
     return Extractor(backbone.to(device, memory_format=torch.channels_last).eval(), recipe, device)
 
 
 def save_extractor(path: Path, extractor: Extractor) -> None:
-    """Write the backbone's tensors under their own names, so that a run of this backbone can start from them."""
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in extractor.backbone.state_dict().items()}
-    # One key: safetensors keeps no order between several, and the file must be the same each time.
-    save_file(tensors, path, metadata={RECIPE: json.dumps(vars(extractor.recipe), sort_keys=True)})
+    """Write the backbone and its recipe; a run of this backbone can start from the file."""
+    save_backbone(path, extractor.backbone, {RECIPE: vars(extractor.recipe)})
 
 
 def load_extractor(path: Path, device: str) -> Extractor:
@@ -101,11 +93,7 @@ def load_extractor(path: Path, device: str) -> Extractor:
     Raises:
         BismapError: if the file was not written by the `extractor` stage.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise BismapError(f"{path} is no safetensors file ({error})") from error
+    metadata = read_metadata(path)
     if RECIPE not in metadata:
-        raise BismapError(f"{path} says not how its network is built: expected the `extractor` stage's file")
-    return import_extractor(path, Recipe(**json.loads(metadata[RECIPE])), device)
+        raise BismapError(f"{path}: says not how its inputs are made: expected the `extractor` stage's file")
+    return import_extractor(path, Recipe(**metadata[RECIPE]), device)

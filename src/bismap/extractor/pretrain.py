@@ -1,8 +1,8 @@
 """SimCLR pre-training of a small network on the experiment's own unlabelled images.
 
-Stands in for the published SimCLRv2 network where no weights file is configured. A batch holds windows of both
-domains in turn, and a view is told only from views of its own domain: otherwise the domain itself would be the
-easiest thing to tell views apart by, and every source cell would lie far from the target's.
+Stands in for the published SimCLRv2 network where no weights file is configured. A batch holds windows of
+both domains in turn, and a view is told only from views of its own domain: otherwise the domain itself would
+be the easiest thing to tell views apart by, and every source cell would lie far from the target's.
 """
 
 import logging
@@ -92,10 +92,8 @@ class Pretraining:
         maps = self.extractor.map(render_views(windows, views, settings.crop))
         projections = self.head(maps.mean((2, 3)))
         pairs = projections.view(settings.batch, 2, -1)
-        losses, hits = zip(
-            *(nt_xent(pairs[d :: len(domains)].flatten(0, 1), settings.temperature) for d in range(len(domains))),
-            strict=True,
-        )
+        apart = [pairs[d :: len(domains)].flatten(0, 1) for d in range(len(domains))]
+        losses, hits = zip(*(nt_xent(views, settings.temperature) for views in apart), strict=True)
         loss = torch.stack(losses).mean()
         if not torch.isfinite(loss):
             raise BismapError(f"pre-training diverged: loss {loss.item()} at step {self.done}; lower its lr")
@@ -113,7 +111,8 @@ class Pretraining:
     def save(self, path: Path) -> None:
         """Write the state, whole or not at all."""
         part = path.with_suffix(".part")
-        torch.save({name: module.state_dict() for name, module in self._parts()} | {"metrics": self.metrics}, part)
+        state: dict[str, Any] = {name: module.state_dict() for name, module in self._parts()}
+        torch.save(state | {"metrics": self.metrics}, part)
         part.replace(path)
 
     def resume(self, path: Path) -> None:

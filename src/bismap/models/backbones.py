@@ -14,7 +14,7 @@ from bismap.errors import BismapError
 from bismap.models.simclr_resnet import SimclrResNet
 
 TORCHVISION_LAYERS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
-SIMCLR_RESNET152 = "simclr_resnet152_sk"
+SIMCLR_RESNET152 = "simclr_resnet152"
 BACKBONES = (*TORCHVISION_LAYERS, "small", SIMCLR_RESNET152)
 OUTPUT_STRIDES = (16, 32)
 MULTI_GRID = (1, 2, 4)  # A§2.1; multiplies the base dilation 2 of a layer4 kept at stride 16
@@ -25,7 +25,7 @@ def build_backbone(settings: Mapping[str, Any], output_stride: int) -> nn.Module
 
     Args:
         settings: ``backbone``, one of :data:`BACKBONES`; ``small`` needs ``width``, its base channels;
-            ``simclr_resnet152_sk`` needs ``max_pool_padding``.
+            ``simclr_resnet152`` needs ``max_pool_padding``.
         output_stride: 16 (layer4 dilated by 2, 4, 8) or 32 (not dilated).
 
     Returns:

@@ -52,17 +52,24 @@ def _load(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise BismapError(_refusal(path, str(error))) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise BismapError(f"{path}: not a readable PyTorch file ({error}); fetch it again") from error
+        raise BismapError(_unreadable(path)) from error
 
 
 def _refusal(path: Path, message: str) -> str:
     name = re.search(r"GLOBAL ([\w.]+)", message)
     if name is None:
-        return f"{path}: not a readable PyTorch file; fetch it again"
+        return _unreadable(path)
     return (
         f"{path}: refused, because opening it would run code: it holds `{name.group(1)}`, and only tensors "
         "and plain data are accepted. If you trust its author, open it elsewhere and save its state dict "
         "alone with torch.save"
+    )
+
+
+def _unreadable(path: Path) -> str:
+    return (
+        f"{path}: cannot be read safely: damaged, or not written by torch.save. Fetch it again, or save its "
+        "state dict alone with torch.save"
     )
 
 

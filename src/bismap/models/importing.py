@@ -204,15 +204,16 @@ def _plan_bismaps(state: StateDict) -> _Plan:
     expected = _meta_network()
     backbone = _backbone_by_name(state)
     pairs = {f"backbone.{ours}": theirs for ours, theirs in backbone.pairs.items()}
-    rest = {name: tensor for name, tensor in state.items() if name not in pairs.values()}
+    taken = set(pairs.values())
+    rest = {name: tensor for name, tensor in state.items() if name not in taken}
     head = {name: tensor for name, tensor in expected.items() if not name.startswith("backbone.")}
-    # the pyramid's 1x1 branch and image pooling have equal shapes: pooling goes last where names tell, as in ours
+    # the pyramid's 1x1 branch and its image pooling have equal shapes; pooling comes last in ours
     theirs = sorted(units(rest), key=_hints_at_pooling)
     pairs |= match_units(units(head), theirs)[0]
     complete = all(name in pairs or _counts_batches(name) for name in expected)
     note = (
-        "A DeepLab-V3+ of BiSMAP with 19 outputs is expected. A DeepLab-V2 (ProDA, CAG-UDA) has another head, "
-        "which cannot be used here; its backbone can: --kind proda --allow-unused."
+        "A DeepLab-V3+ of BiSMAP with 19 outputs is expected. A DeepLab-V2 (ProDA, CAG-UDA) has another "
+        "head, which cannot be used here; its backbone can: --kind proda --allow-unused."
     )
     names = {"classes": list(CITYSCAPES.names)}
     return _Plan("network", PAPER_NETWORK, expected, pairs, notes=() if complete else (note,), metadata=names)

@@ -33,35 +33,6 @@ def logit_map(net: DeepLabV3Plus, images: Tensor, *, autocast: bool) -> Tensor:
     return _evaluate(net, net.forward, images, autocast)
 
 
-def feature_and_logit_maps(net: DeepLabV3Plus, images: Tensor, *, autocast: bool) -> tuple[Tensor, Tensor]:
-    """Both maps of one pass, as :func:`feature_map` and :func:`logit_map` give them."""
-    features = feature_map(net, images, autocast=autocast)
-    with torch.inference_mode():
-        return features, net.classifier(features)
-
-
-def segment(
-    net: DeepLabV3Plus, pyramid: Sequence[Tensor], size: Sequence[int], *, flip: bool, autocast: bool
-) -> Tensor:
-    """Most likely classes from logits averaged over scales and, if asked, mirror images (A§8.1).
-
-    Args:
-        net: network in evaluation mode.
-        pyramid: the same images at one or more sizes, each uint8 ``[B, h, w, 3]``.
-        size: ``(H, W)`` of the labels.
-        flip: average with the mirrored images, too.
-        autocast: see the module.
-
-    Returns:
-        uint8 ``[B, H, W]``, on the network's device; of equal logits the lower class wins.
-    """
-    maps = [logit_map(net, images, autocast=autocast) for images in pyramid]
-    if flip:
-        # dimension 2 is the width of [B, h, w, 3] images, dimension 3 that of [B, C, h, w] maps
-        maps += [logit_map(net, images.flip(2), autocast=autocast).flip(3) for images in pyramid]
-    return argmax_upsampled(maps, size)
-
-
 @torch.inference_mode()
 def argmax_upsampled(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
     """Classes of greatest mean over maps, each upsampled bilinearly (corners aligned) to ``size``.

@@ -38,7 +38,7 @@ class SimclrResNet(nn.Module):
             raise BismapError(
                 f"max_pool_padding: expected one of {', '.join(MAX_POOL_PADDINGS)}, got {max_pool_padding!r}"
             )
-        self.identity = {"backbone": "simclr_resnet152_sk"}
+        self.identity = {"backbone": "simclr_resnet152"}
         self.max_pool_padding = max_pool_padding
         self.stem = nn.Sequential(
             *_conv_bn_relu(3, 32, 3, stride=2), *_conv_bn_relu(32, 32, 3), *_conv_bn_relu(32, 64, 3)

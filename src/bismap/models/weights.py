@@ -23,7 +23,7 @@ ORIGINS = {
     "resnet101": f"ImageNet: {_IMAGENET}resnet101-5d3b4d8f.pth (--kind torchvision); "
     "SimCLR, for distillation: r101_1x_sk0.pth, linked in the README of github.com/microsoft/ProDA "
     "(--kind simclr)",
-    "simclr_resnet152_sk": "r152_1x_sk1 of github.com/google-research/simclr (category pretrained), "
+    "simclr_resnet152": "r152_1x_sk1 of github.com/google-research/simclr (category pretrained), "
     "converted to a PyTorch state dict (--kind simclr)",
     "small": "no published weights exist: configure none, or the experiment's own extractor",
 }
@@ -63,6 +63,13 @@ def read_metadata(path: Path) -> dict[str, Any]:
     Raises:
         BismapError: if the file is missing, damaged or not written by bismap.
     """
+    metadata = _metadata(path)
+    if metadata is None:
+        raise BismapError(f"{path}: no metadata of bismap in it; make it with `bismap import-checkpoint`")
+    return metadata
+
+
+def _metadata(path: Path) -> dict[str, Any] | None:
     try:
         with safe_open(path, framework="pt") as file:
             entry = (file.metadata() or {}).get(METADATA_KEY)
@@ -70,11 +77,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise BismapError(f"{path}: no such weight file") from error
     except (SafetensorError, OSError) as error:
         raise BismapError(_unreadable(path, error)) from error
-    if entry is None:
-        raise BismapError(
-            f"{path}: safetensors without bismap's metadata; make it with `bismap import-checkpoint`"
-        )
-    return json.loads(entry)
+    return None if entry is None else json.loads(entry)
 
 
 def load_network(
@@ -90,7 +93,9 @@ def load_network(
     Raises:
         BismapError: if the file is missing or damaged, holds another kind of network or other classes.
     """
-    metadata = _expect_kind(path, "network")
+    metadata = read_metadata(path)
+    if metadata["kind"] != "network":
+        raise BismapError(f"{path}: expected a network, found the weights of a {metadata['kind']}")
     if classes is not None and list(classes) != metadata["classes"]:
         raise BismapError(
             f"{path}: was trained for {len(metadata['classes'])} classes {metadata['classes']}, "
@@ -103,11 +108,11 @@ def load_network(
 
 
 def load_backbone(net: nn.Module, path: Path, sha256: str | None = None) -> None:
-    """Fill a backbone, or that of a network, from a file of :func:`save_backbone` or import-checkpoint.
+    """Fill a backbone, or that of a network, from a file of exactly its tensors.
 
     Args:
         net: the network or backbone to fill, in place.
-        path: the ``.safetensors`` file.
+        path: ``.safetensors`` file of :func:`save_backbone`, import-checkpoint or the `extractor` stage.
         sha256: expected hash of the file, if configured.
 
     Raises:
@@ -116,9 +121,10 @@ def load_backbone(net: nn.Module, path: Path, sha256: str | None = None) -> None
     """
     backbone = net.backbone if isinstance(net, DeepLabV3Plus) else net
     check_weights(path, sha256, backbone.identity["backbone"])
-    held = _expect_kind(path, "backbone")["settings"]
-    if held != backbone.identity:
-        raise BismapError(f"{path}: holds the backbone {held}, but {backbone.identity} is configured")
+    metadata = _metadata(path)  # the extractor stage describes its files in another way
+    if metadata is not None and metadata["settings"] != backbone.identity:
+        held = f"{metadata['kind']} {metadata['settings']}"
+        raise BismapError(f"{path}: holds the {held}, but the backbone {backbone.identity} is configured")
     _load_strictly(backbone, path, "cpu", assign=False)
 
 
@@ -142,15 +148,6 @@ def file_sha256(path: Path) -> str:
     """Hash of a file's content, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _expect_kind(path: Path, kind: str) -> dict[str, Any]:
-    metadata = read_metadata(path)
-    if metadata.get("kind") != kind:
-        raise BismapError(
-            f"{path}: expected the weights of a {kind}, found those of a {metadata.get('kind')}"
-        )
-    return metadata
 
 
 def _load_strictly(module: nn.Module, path: Path, device: torch.device | str, assign: bool) -> None:

@@ -5,20 +5,19 @@ import torch
 from bismap.data.dataset import open_dataset
 from bismap.extractor.images import domain_images, read_ahead
 from bismap.job import Job
-from bismap.models.inputs import normalize
+from bismap.models.inference import logit_map
 from bismap.models.weights import load_network
 from bismap.transferability.class_entropy import image_entropy, mean_entropy, save_entropy
 
 
-@torch.inference_mode()
 def run(job: Job) -> None:
     """Write class_entropy.csv over the whole target split, predicted at the logits' own stride of 4."""
     target = job.settings["target"]
     dataset = open_dataset(job.input("target_index"), job.root("target"))
     files = [file for _, file in domain_images(dataset, target["split"])]
-    network = load_network(job.input("model"), job.device)
+    net = load_network(job.input("model"), job.device, dataset.classes.names)
     found = []
     for image in read_ahead(files, tuple(target["size"]), job.threads):
-        logits = network(normalize(torch.from_numpy(image)[None], job.device))
-        found.append(image_entropy(logits[0].float().cpu().numpy()))
+        logits = logit_map(net, torch.from_numpy(image)[None], autocast=False)
+        found.append(image_entropy(logits[0].cpu().numpy()))
     save_entropy(job.out / "class_entropy.csv", dataset.classes.names, *mean_entropy(found))

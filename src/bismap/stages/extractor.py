@@ -18,11 +18,11 @@ def run(job: Job) -> None:
     settings = job.settings
     recipe = Recipe(settings["network"], settings["output_stride"], settings["normalize"])
     if job.input_list("weights"):
-        extractor = import_extractor(job.input("weights"), recipe, "cpu")
+        extractor = import_extractor(job.input("weights"), recipe, "cpu", settings["weights_sha256"])
     elif settings["pretrain"]:
         extractor = _pretrained(job, recipe)
     else:
-        raise BismapError("the extractor has neither weights nor pre-training settings: configure one of them")
+        raise BismapError("the extractor has neither weights nor pre-training settings: configure one")
     save_extractor(job.out / "model.safetensors", extractor)
 
 

@@ -12,7 +12,14 @@ from bismap.data.images import resize_label, write_gray8
 from bismap.job import Job
 from bismap.transferability.class_entropy import load_normalized
 from bismap.transferability.distance_table import SourceDistances, load_distances
-from bismap.transferability.maps import class_rows, distance_term, entropy_lookup, moments, transferability_map
+from bismap.transferability.maps import (
+    LABELS,
+    class_rows,
+    distance_term,
+    entropy_lookup,
+    moments,
+    transferability_map,
+)
 
 
 def run(job: Job) -> None:
@@ -23,12 +30,14 @@ def run(job: Job) -> None:
     distances = load_distances(job.input("distances").with_suffix(""))
     entropy = entropy_lookup(load_normalized(job.input("entropy"), dataset.classes.names))
     write = partial(_write_map, job, dataset, distances, entropy)
-    with ThreadPoolExecutor(job.threads) as pool:
-        histograms = list(pool.map(write, items))
-    rows = [{"id": item.id} | moments(h.sum(0)) for item, h in zip(items, histograms, strict=True)]
+    rows, total = [], np.zeros((LABELS, 256), np.int64)
+    with ThreadPoolExecutor(max(job.threads, 1)) as pool:
+        for item, histogram in zip(items, pool.map(write, items), strict=True):
+            rows.append({"id": item.id} | moments(histogram.sum(0)))
+            total += histogram
     pd.DataFrame(rows).to_csv(job.out / "summary.csv", index=False, lineterminator="\n")
-    by_class = class_rows(sum(histograms, np.zeros((256, 256), np.int64)), dataset.classes.names)
-    pd.DataFrame(by_class).to_csv(job.out / "classes.csv", index=False, lineterminator="\n")
+    by_class = pd.DataFrame(class_rows(total, dataset.classes.names))
+    by_class.to_csv(job.out / "classes.csv", index=False, lineterminator="\n")
 
 
 def _write_map(

@@ -13,11 +13,6 @@ from bismap.transferability.nearest import nearest
 
 log = logging.getLogger(__name__)
 
-INITS = {
-    "kmeans++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
-    "random": faiss.ClusteringInitMethod_RANDOM,
-}
-
 
 @dataclass(frozen=True)
 class Clusters:
@@ -51,8 +46,7 @@ def cluster(
     *,
     clusters: int,
     iterations: int,
-    restarts: int,
-    init: str,
+    redos: int,
     seed: int,
     threads: int,
     device: str = "cpu",
@@ -62,6 +56,13 @@ def cluster(
     A centre that ends without a cell describes nothing of the target and is left out (identical cells can
     cause that).
 
+    Args:
+        cells: in an order that does not depend on how they came.
+        clusters: J.
+        iterations: Lloyd steps.
+        redos: k-means++ starts, of which the best by inertia is kept.
+        device: "cpu" or "cuda:N".
+
     Raises:
         BismapError: if there are fewer cells than clusters, values are not finite, or a GPU is asked for that
             FAISS does not see.
@@ -69,9 +70,7 @@ def cluster(
     _check(cells, clusters)
     faiss.omp_set_num_threads(threads)
     log.info("K-Means of %d cells of length %d into %d clusters on %s", *cells.shape, clusters, device)
-    clustering = faiss.Clustering(
-        cells.shape[1], clusters, _parameters(len(cells), iterations, restarts, init, seed)
-    )
+    clustering = faiss.Clustering(cells.shape[1], clusters, _parameters(len(cells), iterations, redos, seed))
     clustering.train(cells, _index(cells.shape[1], device))
     centres = faiss.vector_float_to_array(clustering.centroids).reshape(clusters, -1)
     return _describe(cells, centres)
@@ -80,19 +79,17 @@ def cluster(
 def _check(cells: np.ndarray, clusters: int) -> None:
     if len(cells) < clusters:
         raise BismapError(
-            f"{len(cells)} target cells cannot form {clusters} clusters: take a finer grid, more target images "
-            "or fewer clusters"
+            f"{len(cells)} target cells cannot form {clusters} clusters: take a finer grid, more images or "
+            "fewer clusters"
         )
     if not np.isfinite(cells).all():
         raise BismapError("target cells hold values that are not finite: run `extract` on the target again")
 
 
-def _parameters(cells: int, iterations: int, restarts: int, init: str, seed: int) -> faiss.ClusteringParameters:
-    if init not in INITS:
-        raise BismapError(f"unknown K-Means start `{init}`: expected one of {', '.join(INITS)}")
+def _parameters(cells: int, iterations: int, redos: int, seed: int) -> faiss.ClusteringParameters:
     parameters = faiss.ClusteringParameters()
-    parameters.niter, parameters.nredo, parameters.seed = iterations, restarts, seed
-    parameters.init_method = INITS[init]
+    parameters.niter, parameters.nredo, parameters.seed = iterations, redos, seed
+    parameters.init_method = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS
     # FAISS would silently keep 256 points a centroid, and warn below 39.
     parameters.max_points_per_centroid = cells
     parameters.min_points_per_centroid = 1

@@ -55,8 +55,8 @@ def _label_spec(_: Path) -> LabelSpec:
 CITYSCAPES_LAYOUT = Layout(
     name="cityscapes",
     description=(
-        "  leftImg8bit/{train,val}/{city}/{city}_000000_000000_leftImg8bit.png   photographs, RGB\n"
-        "  gtFine/{train,val}/{city}/{city}_000000_000000_gtFine_labelIds.png    8-bit grey PNG of label ids\n"
+        "  leftImg8bit/{train,val}/{city}/{city}_000000_000000_leftImg8bit.png  photographs, RGB\n"
+        "  gtFine/{train,val}/{city}/{city}_000000_000000_gtFine_labelIds.png   8-bit grey PNG of label ids\n"
         "      (0-33; the labels of a split that is used without labels may be left out)\n"
         "  (leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip of https://www.cityscapes-dataset.com)"
     ),

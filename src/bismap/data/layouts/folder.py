@@ -94,7 +94,8 @@ def _faults(raw: Any) -> Iterator[str]:
     names, palette, ignored = raw["classes"], raw["palette"], _ignored(raw)
     if not _is_names(names):
         yield f"`classes` must be a list of 2 to {MAX_CLASSES} different names"
-    elif not (isinstance(palette, list) and len(palette) == len(names) and all(map(_is_color, palette))):
+        return
+    if not (isinstance(palette, list) and len(palette) == len(names) and all(map(_is_color, palette))):
         yield f"`palette` must hold {len(names)} colours [red, green, blue] of 0..255, one a class"
     if not all(_is_byte(value) for value in ignored):
         yield "`ignore` must be a label value of 0..255, or a list of such values"
@@ -127,7 +128,7 @@ FOLDER = Layout(
         "                               may be left out for a split that is used without labels\n"
         "  splits/{split}.txt           one image a line: its path in images/ without suffix (train/0001)\n"
         '  classes.json                 {"classes": [name, ...], "palette": [[red, green, blue], ...],\n'
-        '                                "ignore": 255 or a list as [11, 255]}: all values in labels/ but classes'
+        '                                "ignore": 255 or a list as [11, 255]}: what labels/ may hold, too'
     ),
     required=("images", "splits", "classes.json"),
     encodings=("grey", "palette"),

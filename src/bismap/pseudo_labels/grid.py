@@ -1,0 +1,32 @@
+"""Log densities as 16-bit numbers: a grid on which comparing numbers is comparing densities."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+CODES = 1 << 16
+
+
+class DensityGrid(NamedTuple):
+    """Log density ``offset + step * code``, nat; what lies below ``offset`` is clipped to code 0."""
+
+    offset: float
+    step: float
+
+    def encode(self, density: NDArray[np.floating]) -> NDArray[np.uint16]:
+        """Code of the greatest grid point not above each density, so that ``code >= n`` means ``p >= value(n)``."""
+        codes = np.floor((density.astype(np.float64) - self.offset) / self.step)
+        return np.clip(codes, 0, CODES - 1).astype(np.uint16)
+
+    def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Log densities of codes, nat."""
+        return self.offset + self.step * np.asarray(codes, np.float64)
+
+    def threshold_code(self, delta: float) -> int:
+        """Smallest code kept at threshold ``delta``; CODES if none can reach it.
+
+        Exact for a delta on the grid; another one is rounded up to the next grid point.
+        """
+        return min(max(math.ceil((delta - self.offset) / self.step - 1e-9), 0), CODES)

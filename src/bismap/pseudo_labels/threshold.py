@@ -1,0 +1,42 @@
+"""Which pixels keep their label (Eq. 6): a density delta, or the share of the target set to keep."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bismap.data import IGNORE
+from bismap.errors import BismapError
+from bismap.pseudo_labels.grid import CODES, DensityGrid
+
+
+def choose_code(threshold: Mapping[str, float], grid: DensityGrid, histogram: NDArray[np.int64]) -> int:
+    """Smallest density code kept.
+
+    Args:
+        threshold: ``{"density": delta}`` in nat, or ``{"share": s}`` of the set's pixels to keep.
+        grid: of the codes.
+        histogram: pixels by class and code ``[classes, CODES]`` over the whole target set.
+
+    Raises:
+        BismapError: unless exactly one of the two is given.
+    """
+    match dict(threshold):
+        case {"density": delta, **rest} if not rest:
+            return grid.threshold_code(delta)
+        case {"share": share, **rest} if not rest:
+            return _code_of_share(histogram.sum(0), share)
+    raise BismapError(f"threshold: expected either `density` or `share`, got {sorted(threshold)}")
+
+
+def _code_of_share(pixels: NDArray[np.int64], share: float) -> int:
+    """The greatest code whose pixels, with all above it, are at least ``share`` of all pixels."""
+    at_least = pixels[::-1].cumsum()[::-1]
+    if share <= 0:
+        return CODES
+    return int(np.flatnonzero(at_least >= share * at_least[0])[-1])
+
+
+def keep(classes: NDArray[np.uint8], codes: NDArray[np.uint16], code: int) -> NDArray[np.uint8]:
+    """Labels of the pixels whose density code is at least ``code``, the others ignored (Eq. 6)."""
+    return np.where(codes >= code, classes, np.uint8(IGNORE))
