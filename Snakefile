@@ -18,20 +18,25 @@ sys.path.insert(0, workflow.basedir)
 from workflow.plan import load_plan
 
 # Conda environments hold the dependencies; the package itself is this checkout's.
-shell.prefix(f"export PYTHONPATH={workflow.basedir}/src${{PYTHONPATH:+:$PYTHONPATH}}; ")
+shell.prefix(f"export PYTHONPATH={workflow.basedir}/src${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
+
 
 configfile: "config.yaml"
 
+
 plan = load_plan(config)
+
 
 wildcard_constraints:
     **plan.wildcard_constraints(),
+
 
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/transferability.smk"
 include: "rules/pseudo_labels.smk"
 include: "rules/evaluate.smk"
+
 
 rule all:
     default_target: True

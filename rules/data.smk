@@ -4,8 +4,6 @@
 rule render:
     output:
         manifest="results/datasets/{dataset}/raw.csv",
-    params:
-        cfg=plan.cfg("render"),
     log:
         "results/logs/datasets/{dataset}/render.log",
     benchmark:
@@ -17,6 +15,8 @@ rule render:
         mem_mb=2000,
         runtime=30,
         disk_mb=1000,
+    params:
+        cfg=plan.cfg("render"),
     message:
         "Rendering the street scenes of {wildcards.dataset}"
     shell:
@@ -28,8 +28,6 @@ rule index:
         raw=plan.rendered,
     output:
         index="results/datasets/{dataset}/index.csv",
-    params:
-        cfg=plan.cfg("index"),
     log:
         "results/logs/datasets/{dataset}/index.log",
     benchmark:
@@ -41,11 +39,38 @@ rule index:
         mem_mb=4000,
         runtime=120,
         disk_mb=100,
+    params:
+        cfg=plan.cfg("index"),
     message:
         "Checking every image and label of {wildcards.dataset}"
     shell:
         "python -m bismap index --cfg {params.cfg:q} --raw {input.raw:q} --index {output.index:q} "
         "--threads {threads} --log {log:q}"
+
+
+rule weights:
+    input:
+        checkpoint=plan.checkpoint,
+    output:
+        weights="results/weights/{weights}.safetensors",
+    log:
+        "results/logs/weights/{weights}.log",
+    benchmark:
+        "results/benchmarks/weights/{weights}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        disk_mb=1000,
+    params:
+        cfg=plan.cfg("weights"),
+    message:
+        "Converting the pre-trained weights {wildcards.weights}"
+    shell:
+        "python -m bismap weights --cfg {params.cfg:q} --checkpoint {input.checkpoint:q} "
+        "--weights {output.weights:q} --threads {threads} --log {log:q}"
 
 
 rule stylize:
@@ -54,8 +79,6 @@ rule stylize:
         target_index=plan.target_index,
     output:
         manifest="results/{exp}/stylized/{shard}.csv",
-    params:
-        cfg=plan.cfg("stylize"),
     log:
         "results/logs/{exp}/stylize/{shard}.log",
     benchmark:
@@ -67,6 +90,8 @@ rule stylize:
         mem_mb=4000,
         runtime=120,
         disk_mb=4000,
+    params:
+        cfg=plan.cfg("stylize"),
     message:
         "Aligning the colours of source images with the target ({wildcards.exp}, part {wildcards.shard})"
     shell:

@@ -7,8 +7,6 @@ rule predict:
         model="results/{exp}/{run}/model.safetensors",
     output:
         manifest="results/{exp}/{run}/predictions/{split}/{shard}.csv",
-    params:
-        cfg=plan.cfg("predict"),
     log:
         "results/logs/{exp}/{run}/predict/{split}/{shard}.log",
     benchmark:
@@ -21,6 +19,8 @@ rule predict:
         mem_mb=16000,
         runtime=120,
         disk_mb=1000,
+    params:
+        cfg=plan.cfg("predict"),
     message:
         "Labelling {wildcards.split} images ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
@@ -35,8 +35,6 @@ rule evaluate:
         predictions=plan.evaluation_predictions,
     output:
         evaluation="results/{exp}/{run}.json",
-    params:
-        cfg=plan.cfg("evaluate"),
     log:
         "results/logs/{exp}/{run}/evaluate.log",
     benchmark:
@@ -48,6 +46,8 @@ rule evaluate:
         mem_mb=4000,
         runtime=60,
         disk_mb=100,
+    params:
+        cfg=plan.cfg("evaluate"),
     message:
         "Scoring {wildcards.run} ({wildcards.exp})"
     shell:
@@ -65,8 +65,6 @@ rule overview:
             labels={"experiment": "{exp}", "run": "{run}"},
             caption="../workflow/report/overview.rst",
         ),
-    params:
-        cfg=plan.cfg("overview"),
     log:
         "results/logs/{exp}/{run}/overview.log",
     benchmark:
@@ -77,6 +75,8 @@ rule overview:
         mem_mb=4000,
         runtime=30,
         disk_mb=100,
+    params:
+        cfg=plan.cfg("overview"),
     message:
         "Drawing the overview of {wildcards.run} ({wildcards.exp})"
     shell:

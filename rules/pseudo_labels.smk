@@ -8,8 +8,6 @@ rule features:
         model="results/{exp}/{run}/model.safetensors",
     output:
         manifest="results/{exp}/{run}/features/{shard}.csv",
-    params:
-        cfg=plan.cfg("features"),
     log:
         "results/logs/{exp}/{run}/features/{shard}.log",
     benchmark:
@@ -22,6 +20,8 @@ rule features:
         mem_mb=16000,
         runtime=120,
         disk_mb=8000,
+    params:
+        cfg=plan.cfg("features"),
     message:
         "Correctly classified source features ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
@@ -36,8 +36,6 @@ rule source_prototypes:
         features=plan.features,
     output:
         manifest="results/{exp}/{run}/source_prototypes.csv",
-    params:
-        cfg=plan.cfg("source_prototypes"),
     log:
         "results/logs/{exp}/{run}/source_prototypes.log",
     benchmark:
@@ -50,6 +48,8 @@ rule source_prototypes:
         mem_mb=8000,
         runtime=120,
         disk_mb=100,
+    params:
+        cfg=plan.cfg("source_prototypes"),
     message:
         "Fitting each class's Gaussian mixture ({wildcards.exp}, {wildcards.run})"
     shell:
@@ -64,8 +64,6 @@ rule densities:
         prototypes="results/{exp}/{run}/source_prototypes.csv",
     output:
         manifest="results/{exp}/{run}/densities/{shard}.csv",
-    params:
-        cfg=plan.cfg("densities"),
     log:
         "results/logs/{exp}/{run}/densities/{shard}.log",
     benchmark:
@@ -78,6 +76,8 @@ rule densities:
         mem_mb=8000,
         runtime=240,
         disk_mb=4000,
+    params:
+        cfg=plan.cfg("densities"),
     message:
         "Class densities of target pixels ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
@@ -91,8 +91,6 @@ rule pseudo_labels:
         densities=plan.densities,
     output:
         manifest="results/{exp}/{run}/pseudo_labels/{assignment}/{shard}.csv",
-    params:
-        cfg=plan.cfg("pseudo_labels"),
     log:
         "results/logs/{exp}/{run}/pseudo_labels/{assignment}/{shard}.log",
     benchmark:
@@ -104,6 +102,8 @@ rule pseudo_labels:
         mem_mb=4000,
         runtime=60,
         disk_mb=1000,
+    params:
+        cfg=plan.cfg("pseudo_labels"),
     message:
         "Keeping the pixels above the threshold ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
@@ -117,8 +117,6 @@ rule pseudo_label_quality:
         pseudo_labels=plan.pseudo_labels,
     output:
         quality="results/{exp}/{run}/pseudo_labels/{assignment}.json",
-    params:
-        cfg=plan.cfg("pseudo_label_quality"),
     log:
         "results/logs/{exp}/{run}/pseudo_label_quality/{assignment}.log",
     benchmark:
@@ -130,6 +128,8 @@ rule pseudo_label_quality:
         mem_mb=4000,
         runtime=60,
         disk_mb=100,
+    params:
+        cfg=plan.cfg("pseudo_label_quality"),
     message:
         "Measuring pseudo-labels against held-back truth ({wildcards.exp}, {wildcards.run})"
     shell:

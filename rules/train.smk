@@ -7,21 +7,21 @@ rule train:
     output:
         model="results/{exp}/{run}/model.safetensors",
         metrics="results/{exp}/{run}/metrics.csv",
-    params:
-        cfg=plan.cfg("train"),
     log:
         "results/logs/{exp}/{run}/train.log",
     benchmark:
         "results/benchmarks/{exp}/{run}/train.tsv"
+    retries: 2
     conda:
         "../envs/cuda.yaml"
     threads: 16
-    retries: 2
     resources:
         gpu=1,
         mem_mb=32000,
         runtime=4320,
         disk_mb=4000,
+    params:
+        cfg=plan.cfg("train"),
     message:
         "Training {wildcards.run} ({wildcards.exp})"
     shell:

@@ -6,21 +6,21 @@ rule extractor:
         unpack(plan.extractor_inputs),
     output:
         model="results/{exp}/extractor/model.safetensors",
-    params:
-        cfg=plan.cfg("extractor"),
     log:
         "results/logs/{exp}/extractor.log",
     benchmark:
         "results/benchmarks/{exp}/extractor.tsv"
+    retries: 2
     conda:
         "../envs/cuda.yaml"
     threads: 8
-    retries: 2
     resources:
         gpu=1,
         mem_mb=16000,
         runtime=240,
         disk_mb=1000,
+    params:
+        cfg=plan.cfg("extractor"),
     message:
         "Providing the network that judges transferability ({wildcards.exp})"
     shell:
@@ -34,8 +34,6 @@ rule extract:
         unpack(plan.extract_inputs),
     output:
         manifest="results/{exp}/extractor/{domain}/{shard}.csv",
-    params:
-        cfg=plan.cfg("extract"),
     log:
         "results/logs/{exp}/extract/{domain}/{shard}.log",
     benchmark:
@@ -48,6 +46,8 @@ rule extract:
         mem_mb=8000,
         runtime=60,
         disk_mb=2000,
+    params:
+        cfg=plan.cfg("extract"),
     message:
         "Features of {wildcards.domain} image cells ({wildcards.exp}, part {wildcards.shard})"
     shell:
@@ -61,8 +61,6 @@ rule target_prototypes:
         cells=plan.cells("target"),
     output:
         manifest="results/{exp}/extractor/target_prototypes.csv",
-    params:
-        cfg=plan.cfg("target_prototypes"),
     log:
         "results/logs/{exp}/target_prototypes.log",
     benchmark:
@@ -75,6 +73,8 @@ rule target_prototypes:
         mem_mb=8000,
         runtime=60,
         disk_mb=100,
+    params:
+        cfg=plan.cfg("target_prototypes"),
     message:
         "Clustering the target's cells into prototypes ({wildcards.exp})"
     shell:
@@ -88,8 +88,6 @@ rule source_distances:
         centres="results/{exp}/extractor/target_prototypes.csv",
     output:
         manifest="results/{exp}/extractor/source_distances.csv",
-    params:
-        cfg=plan.cfg("source_distances"),
     log:
         "results/logs/{exp}/source_distances.log",
     benchmark:
@@ -101,6 +99,8 @@ rule source_distances:
         mem_mb=4000,
         runtime=60,
         disk_mb=500,
+    params:
+        cfg=plan.cfg("source_distances"),
     message:
         "Distance of each source cell to the nearest target prototype ({wildcards.exp})"
     shell:
@@ -114,8 +114,6 @@ rule class_entropy:
         model="results/{exp}/{run}/model.safetensors",
     output:
         entropy="results/{exp}/{run}/class_entropy.csv",
-    params:
-        cfg=plan.cfg("class_entropy"),
     log:
         "results/logs/{exp}/{run}/class_entropy.log",
     benchmark:
@@ -128,6 +126,8 @@ rule class_entropy:
         mem_mb=8000,
         runtime=120,
         disk_mb=100,
+    params:
+        cfg=plan.cfg("class_entropy"),
     message:
         "Entropy of each class's predictions on the target ({wildcards.exp}, {wildcards.run})"
     shell:
@@ -142,8 +142,6 @@ rule transferability:
         entropy="results/{exp}/{run}/class_entropy.csv",
     output:
         manifest="results/{exp}/{run}/transferability/{shard}.csv",
-    params:
-        cfg=plan.cfg("transferability"),
     log:
         "results/logs/{exp}/{run}/transferability/{shard}.log",
     benchmark:
@@ -155,6 +153,8 @@ rule transferability:
         mem_mb=4000,
         runtime=60,
         disk_mb=1000,
+    params:
+        cfg=plan.cfg("transferability"),
     message:
         "Weight of each source pixel ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:

@@ -62,11 +62,26 @@ def test_comments_docstrings_and_formatting_change_nothing(copy):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_stage_imports_the_configuration_the_command_line_or_the_store(stage):
-    forbidden = ("bismap.config", "bismap.cli", "bismap.store", "bismap.runner", "bismap.verbs", "bismap.code")
+    forbidden = (
+        "bismap.config",
+        "bismap.cli",
+        "bismap.store",
+        "bismap.runner",
+        "bismap.verbs",
+        "bismap.code",
+    )
     assert not [name for name in fp.closure(stage) if name.startswith(forbidden)]
 
 
-ROOMS_BELOW_TRAINING = ("data", "stylize", "prototypes", "transferability", "pseudo_labels", "losses", "models")
+ROOMS_BELOW_TRAINING = (
+    "data",
+    "stylize",
+    "prototypes",
+    "transferability",
+    "pseudo_labels",
+    "losses",
+    "models",
+)
 
 
 def test_data_and_numerics_do_not_import_training_or_stages():

@@ -73,7 +73,9 @@ def test_a_stage_that_writes_nothing_is_an_error(store):
 @pytest.mark.parametrize("change", ["settings", "code", "inputs", "extra"])
 def test_key_depends_on_every_part(change):
     parts = {"settings": {"a": 1, "b": 2}, "code": "c", "inputs": {"x": ["1"]}, "extra": [0, 1]}
-    other = parts | {change: {"settings": {"a": 2, "b": 1}, "code": "d", "inputs": {"x": ["2"]}, "extra": [1, 2]}[change]}
+    other = parts | {
+        change: {"settings": {"a": 2, "b": 1}, "code": "d", "inputs": {"x": ["2"]}, "extra": [1, 2]}[change]
+    }
     assert key_of(**parts) != key_of(**other)
 
 

@@ -148,7 +148,9 @@ def _densities(scope: Scope, wildcards: Any) -> Settings:
 
 
 def _pseudo_labels(scope: Scope, wildcards: Any) -> Settings:
-    threshold = {name: value for name, value in _plain(scope.settings.pseudo_labels).items() if value is not None}
+    threshold = {
+        name: value for name, value in _plain(scope.settings.pseudo_labels).items() if value is not None
+    }
     return {"threshold": threshold}
 
 

@@ -21,7 +21,17 @@ from bismap.verbs import VERBS
 
 log = logging.getLogger(__name__)
 
-PACKAGES = ("torch", "torchvision", "faiss-gpu", "faiss-cpu", "scikit-learn", "numpy", "pillow", "zarr", "scipy")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "faiss-gpu",
+    "faiss-cpu",
+    "scikit-learn",
+    "numpy",
+    "pillow",
+    "zarr",
+    "scipy",
+)
 
 
 @dataclass(frozen=True)

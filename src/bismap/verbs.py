@@ -39,6 +39,11 @@ VERBS: dict[str, Verb] = {
         inputs={"raw": "manifest of a rendered data set; none for a data set on disk"},
         outputs={"index": "index.csv"},
     ),
+    "weights": Verb(
+        "convert a file of pre-trained weights",
+        inputs={"checkpoint": "the file as its authors distribute it"},
+        outputs={"weights": "weights.safetensors"},
+    ),
     "stylize": Verb(
         "align the colours of source images with target images (GPA)",
         inputs=_SOURCE | _TARGET,

@@ -180,14 +180,14 @@ def test_several_ignored_values(tmp_path):
 
 
 def test_listing_is_fast(tmp_path):
-    """GTA5 whole, 24,966 pairs, must take well under a second; a fifth of it here."""
+    """GTA5 whole, 24,966 pairs, must take well under a second; a 25th of it here."""
     for folder in ("images", "labels"):
         (tmp_path / folder).mkdir()
-        for number in range(1, 5001):
+        for number in range(1, 1001):
             (tmp_path / folder / f"{number:05d}.png").touch()
     start = time.process_time()
-    assert len(list_raw("gta5", tmp_path)) == 5000
-    assert time.process_time() - start < 0.2
+    assert len(list_raw("gta5", tmp_path)) == 1000
+    assert time.process_time() - start < 0.05
 
 
 def test_importing_layouts_loads_only_the_standard_library():

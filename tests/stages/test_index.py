@@ -10,6 +10,7 @@ from bismap.job import Job
 from bismap.stages.index import run
 from tests.fixtures import miniatures
 
+CAMVID = Path(__file__).parents[2] / "data/camvid"
 SETTINGS = {"layout": "gta5", "missing_pairs": []}
 
 
@@ -82,10 +83,10 @@ def test_classes_that_never_occur_are_told(tmp_path, caplog):
     assert "classes without a labelled pixel: terrain, truck, train" in caplog.text
 
 
-@pytest.mark.skipif(not Path("/work/shared/data/camvid").is_dir(), reason="needs the camvid copy")
+@pytest.mark.skipif(not CAMVID.is_dir(), reason="needs data/camvid")
 def test_camvid(tmp_path):
     settings = {"layout": "folder", "missing_pairs": []}
-    out = run_index(tmp_path / "out", Path("/work/shared/data/camvid"), settings)
+    out = run_index(tmp_path / "out", CAMVID, settings)
     with (out / "index.csv").open(newline="") as lines:
         splits = [row["split"] for row in csv.DictReader(lines)]
     assert [splits.count(name) for name in ("day_train", "dusk_adapt", "dusk_eval")] == [305, 62, 62]

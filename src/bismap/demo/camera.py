@@ -29,7 +29,7 @@ class Camera:
 
     @classmethod
     def looking(cls, width: int, height: int, field_of_view: float, horizon: float, above: float) -> "Camera":
-        """Camera for a drawing of this size: field of view in degrees across, horizon as a share of the rows."""
+        """Camera for a drawing of this size: degrees across; row of the horizon as a share of the height."""
         focal = width / 2 / math.tan(math.radians(field_of_view) / 2)
         return cls(focal=focal, centre=width / 2, horizon=horizon * height, height=above)
 

@@ -21,7 +21,7 @@ class Canvas:
     """
 
     def __init__(self, width: int, height: int, haze: Color, visibility: float) -> None:
-        """Blank canvas for a picture of this size; ``visibility`` is the distance in metres where haze is 63 %."""
+        """Blank canvas for a picture of this size; at ``visibility`` metres haze takes 63 % of a colour."""
         size = (width * SUPERSAMPLING, height * SUPERSAMPLING)
         self.width, self.height = size
         self.haze = haze
@@ -65,7 +65,7 @@ class Canvas:
     def line(
         self, points: Sequence[Pixel], width: float, color: Color, z: float, label: int | None = None
     ) -> None:
-        """Draw a line; one with a label is never thinner than a pixel of the picture, or it would have holes."""
+        """Draw a line; with a label it is never thinner than a pixel of the picture, lest it have holes."""
         pixels = max(1 if label is None else SUPERSAMPLING, round(width))
         self._paint.line(points, fill=self.tone(color, z), width=pixels)
         if label is not None:

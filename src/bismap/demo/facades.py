@@ -10,7 +10,14 @@ from bismap.demo.view import Panel
 _LEGIBLE = 1.6
 """Share of the picture's width, in 1/256, that a window must span to be drawn by itself."""
 
-_SHOPS: tuple[Color, ...] = ((176, 44, 40), (36, 92, 60), (32, 70, 130), (214, 170, 52), (70, 60, 56), (222, 220, 212))
+_SHOPS: tuple[Color, ...] = (
+    (176, 44, 40),
+    (36, 92, 60),
+    (32, 70, 130),
+    (214, 170, 52),
+    (70, 60, 56),
+    (222, 220, 212),
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,14 @@ class Style:
 
 STYLES: dict[str, Style] = {
     "plaster": Style(
-        walls=((208, 196, 168), (212, 198, 150), (172, 172, 168), (196, 160, 138), (206, 204, 198), (160, 170, 160)),
+        walls=(
+            (208, 196, 168),
+            (212, 198, 150),
+            (172, 172, 168),
+            (196, 160, 138),
+            (206, 204, 198),
+            (160, 170, 160),
+        ),
         floors=(3, 5),
         ground_floor=3.9,
         floor=3.2,
@@ -171,7 +185,7 @@ def _paint_mouldings(panel: Panel, style: Style, color: Color, height: float, fl
 
 
 def _paint_storey(panel: Panel, dice: Dice, style: Style, color: Color, lit: float, base: float) -> None:
-    width, sill, tall = style.window
+    _, sill, tall = style.window
     low, high = base + sill, base + sill + tall
     glass = shaded(GLASS, 0.6 + 0.5 * lit)
     if style.bands:

@@ -17,8 +17,8 @@ def draw_lamp(view: View, dice: Dice, x: float, z: float, inward: int, height: f
     """Draw a street lamp whose arm reaches to the road: ``inward`` is -1 (to the left) or 1."""
     frame = Frame(view, x, z, inward)
     color = shaded(STEEL, view.light.on(0, 0, -1) * dice.uniform(0.6, 1.0))
-    frame.line(((0, 0), (0, height)), 0.16, color, ids.POLE)
-    frame.box(-0.14, 0, 0.14, 1.0, shaded(color, 0.8), ids.POLE)
+    frame.line(((0, 0), (0, height)), 0.15, color, ids.POLE)
+    frame.box(-0.11, 0, 0.11, 0.9, shaded(color, 0.8), ids.POLE)
     frame.line(((0, height - 0.1), (0.7, height + 0.35), (1.9, height + 0.45)), 0.1, color, ids.POLE)
     frame.polygon(
         ((1.5, height + 0.35), (2.4, height + 0.4), (2.3, height + 0.58), (1.5, height + 0.55)),
@@ -65,7 +65,9 @@ def _plate_diamond(frame: Frame, up: float, size: float, lit: float) -> None:
 
 def _plate_order(frame: Frame, up: float, size: float, lit: float) -> None:
     frame.ellipse(0, up, (size, size), shaded(_BLUE, lit), ids.TRAFFIC_SIGN)
-    frame.polygon(((-0.1, up - 0.22), (0.1, up - 0.22), (0.1, up + 0.2), (-0.1, up + 0.2)), shaded(WHITE, lit))
+    frame.polygon(
+        ((-0.1, up - 0.22), (0.1, up - 0.22), (0.1, up + 0.2), (-0.1, up + 0.2)), shaded(WHITE, lit)
+    )
 
 
 def _plate_info(frame: Frame, up: float, size: float, lit: float) -> None:
@@ -158,7 +160,7 @@ def _draw_graffiti(panel: Panel, dice: Dice, left: float, width: float) -> None:
 
 
 def draw_fence(view: View, dice: Dice, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw a fence: pickets, a rail or mesh. What shows through it is labelled fence, as in both data sets."""
+    """Draw a fence: pickets, a rail or mesh. What shows through is labelled fence, as in both data sets."""
     panel = Panel(view, start, end)
     if panel.hidden:
         return

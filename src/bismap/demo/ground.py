@@ -55,7 +55,9 @@ class Ground:
     phase: tuple[int, int]
 
 
-def plan_ground(dice: Dice, domain: Domain, street: Street, lawns: tuple[tuple[int, float, float], ...]) -> Ground:
+def plan_ground(
+    dice: Dice, domain: Domain, street: Street, lawns: tuple[tuple[int, float, float], ...]
+) -> Ground:
     """Draw the materials of the ground, its markings and its wear; for ``lawns`` see ``Ground``."""
     left = _zones(street.left, LEFT_LOT)[::-1]
     right = _zones(street.right, RIGHT_LOT)
@@ -96,7 +98,7 @@ def _surfaces(dice: Dice, domain: Domain, street: Street) -> tuple[Surface, ...]
         earth if street.left.grassy else paving,
         earth if street.right.grassy else paving,
         Surface(shaded(dice.pick(domain.road_paint), dice.uniform(0.8, 1.0)), ids.ROAD, 0.2),
-        Surface(shaded(asphalt, 0.6), ids.ROAD, 0.1),
+        Surface(shaded(asphalt, 0.78), ids.ROAD, 0.1),
         earth,
     )
 
@@ -123,7 +125,11 @@ def _patch(dice: Dice, street: Street) -> tuple[float, float, float, float, floa
 
 
 def _cover(dice: Dice, street: Street) -> tuple[float, float, float]:
-    return (dice.uniform(-street.left.lanes, street.right.lanes), dice.uniform(4, 30), dice.uniform(0.28, 0.4))
+    return (
+        dice.uniform(-street.left.lanes, street.right.lanes),
+        dice.uniform(4, 30),
+        dice.uniform(0.28, 0.4),
+    )
 
 
 def paint_ground(view: View, street: Street, ground: Ground, shadows: Image.Image) -> None:

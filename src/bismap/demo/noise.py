@@ -21,14 +21,14 @@ def _octave(generator: np.random.Generator, cells: int, size: int) -> np.ndarray
 
 @cache
 def ground_tile() -> np.ndarray:
-    """Periodic noise about 0, float32 [TILE, TILE]: grains, blotches and stains. The same in every picture."""
+    """Periodic noise about 0, float32 [TILE, TILE]: grains, blotches, stains; the same in every picture."""
     generator = stream("demo", "ground tile")
     layers = zip((16, 64, 256, 512), (0.55, 0.5, 0.4, 0.35), strict=True)
     return sum(weight * _octave(generator, cells, TILE) for cells, weight in layers)
 
 
 def smooth(generator: np.random.Generator, width: int, height: int, columns: int, rows: int) -> np.ndarray:
-    """Two octaves of smooth noise, roughly in -1..1, float32 [height, width], with ``rows`` x ``columns`` waves."""
+    """Two octaves of smooth noise of ``rows`` x ``columns`` waves, in -1..1, float32 [height, width]."""
     total = np.zeros((height, width), np.float32)
     for octave, weight in ((1, 0.65), (3, 0.35)):
         shape = (max(2, rows * octave), max(2, columns * octave))
@@ -38,5 +38,5 @@ def smooth(generator: np.random.Generator, width: int, height: int, columns: int
 
 
 def scattered(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Independent noise of unit variance, float32; uniform, which is quicker than normal and looks the same."""
+    """Independent noise of unit variance, float32; uniform: quicker than normal, and looks the same."""
     return (generator.random(shape, dtype=np.float32) - 0.5) * np.float32(12**0.5)

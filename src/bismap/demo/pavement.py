@@ -1,4 +1,4 @@
-"""What stands or walks on the pavement: lamps, street trees, signs, traffic lights, persons, bicycles, bins."""
+"""What stands or walks on the pavement: lamps, trees, signs, traffic lights, persons, bicycles, bins."""
 
 from collections.abc import Iterator
 from functools import partial

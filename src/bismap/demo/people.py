@@ -11,7 +11,8 @@ from bismap.demo.view import Frame, View
 _SKIN: tuple[Color, ...] = ((222, 178, 148), (196, 148, 112), (142, 98, 72), (98, 68, 52))
 _HAIR: tuple[Color, ...] = ((40, 32, 28), (86, 62, 42), (150, 122, 80), (120, 116, 112))
 _SHIRTS: tuple[Color, ...] = (
-    (44, 46, 52), (170, 46, 42), (46, 78, 128), (206, 204, 198), (90, 104, 76), (196, 158, 70), (120, 76, 110), (72, 66, 62),
+    (44, 46, 52), (170, 46, 42), (46, 78, 128), (206, 204, 198), (90, 104, 76), (196, 158, 70),
+    (120, 76, 110), (72, 66, 62),
 )  # fmt: skip
 _TROUSERS: tuple[Color, ...] = ((42, 46, 60), (34, 34, 36), (70, 84, 112), (120, 108, 88), (84, 82, 80))
 _PAINT: tuple[Color, ...] = ((40, 42, 46), (172, 40, 36), (40, 86, 150), (210, 208, 204), (60, 120, 80))
@@ -72,7 +73,9 @@ def _draw_torso(frame: Frame, person: Person, k: float, lit: float, label: int, 
     frame.polygon([(right * k, up * k) for right, up in trunk], shirt, label)
     dark = ((-0.16, 0.86), (-0.04, 0.86), (-0.06 + shift, 1.44), (-0.22 + shift, 1.4))
     frame.polygon([(right * k, up * k) for right, up in dark], shaded(shirt, 0.76))
-    frame.box((shift - 0.05) * k, 1.44 * k, (shift + 0.05) * k, 1.56 * k, shaded(person.skin, 0.8 * lit), label)
+    frame.box(
+        (shift - 0.05) * k, 1.44 * k, (shift + 0.05) * k, 1.56 * k, shaded(person.skin, 0.8 * lit), label
+    )
     frame.ellipse(shift * k, 1.64 * k, (0.105 * k, 0.13 * k), shaded(person.hair, lit), label)
     frame.ellipse((shift + 0.02) * k, 1.61 * k, (0.08 * k, 0.1 * k), shaded(person.skin, lit))
 
@@ -152,7 +155,9 @@ def _draw_cycle_end(frame: Frame, cycle: Cycle, lit: float, motor: bool) -> None
     frame.box(-half, 0, half, 0.66, RUBBER, cycle.label)
     frame.line(((0, 0.0), (0, 0.98)), 2 * half, RUBBER, cycle.label)
     if motor:
-        frame.polygon(((-0.2, 0.4), (0.2, 0.4), (0.24, 0.9), (-0.24, 0.9)), shaded(cycle.paint, lit), cycle.label)
+        frame.polygon(
+            ((-0.2, 0.4), (0.2, 0.4), (0.24, 0.9), (-0.24, 0.9)), shaded(cycle.paint, lit), cycle.label
+        )
         frame.box(-0.08, 0.66, 0.08, 0.76, (206, 40, 32))
         frame.box(-0.1, 0.46, 0.1, 0.6, (210, 208, 200))
     else:

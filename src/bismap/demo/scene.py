@@ -1,4 +1,4 @@
-"""One scene: its plan is drawn first, from the street to the last bin, then it is painted from far to near."""
+"""One scene: first its plan, from the street to the last bin; then it is painted from far to near."""
 
 import math
 from collections.abc import Iterator

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from bismap.demo.canvas import SUPERSAMPLING
 from bismap.demo.view import View
 
 Place = tuple[float, float]
@@ -22,7 +21,9 @@ class Caster:
     high: float
 
     @classmethod
-    def block(cls, x: float, z: float, half_width: float, half_length: float, low: float, high: float) -> "Caster":
+    def block(
+        cls, x: float, z: float, half_width: float, half_length: float, low: float, high: float
+    ) -> "Caster":
         """Caster with a rectangular outline about (x, z)."""
         across, along = (x - half_width, x + half_width), (z - half_length, z + half_length)
         return cls(tuple((px, pz) for px in across for pz in along), low, high)
@@ -31,8 +32,8 @@ class Caster:
 def shadow_map(view: View, casters: Iterable[Caster]) -> Image.Image:
     """Depth of shadow on the ground, mode L at drawing size: 0 in the light."""
     canvas = view.canvas
-    small = Image.new("L", (canvas.width // SUPERSAMPLING, canvas.height // SUPERSAMPLING))
-    draw = ImageDraw.Draw(small)
+    depth = Image.new("L", (canvas.width, canvas.height))
+    draw = ImageDraw.Draw(depth)
     casters = list(casters)
     strength = int(_SUN * view.light.sun)
     if strength > 40:
@@ -41,7 +42,7 @@ def shadow_map(view: View, casters: Iterable[Caster]) -> Image.Image:
     for caster in casters:
         if caster.low < 0.5 and len(caster.outline) > 2:
             _fill(view, draw, convex_hull(caster.outline), max(strength, _CONTACT))
-    return small.resize((canvas.width, canvas.height), Image.Resampling.BILINEAR)
+    return depth
 
 
 def _cast(view: View, caster: Caster) -> list[Place]:
@@ -55,8 +56,7 @@ def _cast(view: View, caster: Caster) -> list[Place]:
 def _fill(view: View, draw: ImageDraw.ImageDraw, outline: Sequence[Place], value: int) -> None:
     if len(outline) < 3 or max(z for _, z in outline) <= view.camera.near:
         return
-    points = [view.camera.point(x, 0.0, z) for x, z in outline]
-    draw.polygon([(u / SUPERSAMPLING, v / SUPERSAMPLING) for u, v in points], fill=value)
+    draw.polygon([view.camera.point(x, 0.0, z) for x, z in outline], fill=value)
 
 
 def convex_hull(points: Iterable[Place]) -> list[Place]:

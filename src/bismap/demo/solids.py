@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from bismap.demo.camera import Pixel
 from bismap.demo.color import Color, shaded
@@ -18,8 +19,8 @@ _CIRCLE = tuple((math.cos(math.pi * k / 6), math.sin(math.pi * k / 6)) for k in 
 class Solid:
     """A vehicle's own axes, in metres: right, up, ahead; the origin is on the ground below its middle.
 
-    ``eye_right`` and ``eye_ahead`` are the camera's place in them; of a ``distant`` body only the hull is worth
-    drawing, of a ``detailed`` one everything.
+    ``eye_right`` and ``eye_ahead`` are the camera's place in them; of a ``distant`` body only the hull is
+    worth drawing, of a ``detailed`` one everything.
     """
 
     def __init__(self, view: View, x: float, z: float, yaw: float, label: int) -> None:
@@ -64,7 +65,7 @@ class Solid:
     def hull(self, profile: Profile, half: float, parts: dict[str, Color]) -> None:
         """Draw the profile ``2 half`` wide: first what spans its width, far parts first, then the flank."""
         strips = []
-        for (a0, u0, part), (a1, u1, _) in zip(profile, profile[1:], strict=False):
+        for (a0, u0, part), (a1, u1, _) in pairwise(profile):
             length = math.hypot(a1 - a0, u1 - u0) or 1.0
             up, ahead = (a1 - a0) / length, -(u1 - u0) / length
             outside = (self.eye_ahead - a0) * ahead + (self.view.camera.height - u0) * up

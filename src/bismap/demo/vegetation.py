@@ -80,6 +80,7 @@ def _draw_crown(
     """An uneven ellipsoid: large dark clumps first, then smaller ones, brighter toward the sun."""
     toward = view.light.toward
     clumps = int(min(90, 8 + 1.4 * view.detail(radii[1], frame.z)))
+    frame.ellipse(*centre, (radii[0] * 0.7, radii[1] * 0.8), shaded(leaves, 0.5), ids.VEGETATION)
     lobes = [(dice.uniform(-0.5, 0.5), dice.uniform(-0.45, 0.5)) for _ in range(5)]
     for k in range(clumps):
         progress = k / clumps

@@ -55,7 +55,9 @@ def count_pseudo_labels(
     items = labelled_items(dataset, split)
     if not items:
         raise BismapError(f"no image of split `{split}` has a truth to measure pseudo-labels against")
-    _match_ids({item.id for item in dataset.items(split)}, set(pseudo_labels), f"pseudo-labels of split `{split}`")
+    _match_ids(
+        {item.id for item in dataset.items(split)}, set(pseudo_labels), f"pseudo-labels of split `{split}`"
+    )
 
     def count(item: "Item") -> NDArray[np.int64]:
         given = read_png_label(pseudo_labels[item.id])

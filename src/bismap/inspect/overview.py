@@ -101,7 +101,9 @@ def _truth_column(dataset: "Dataset", items: "Sequence[Item]", title: str) -> li
 
 def _file(files: Files, item: "Item") -> Path:
     if item.id not in files:
-        raise BismapError(f"overview: there is no file of {item.id} among {len(files)}; run the stage before it again")
+        raise BismapError(
+            f"overview: there is no file of {item.id} among {len(files)}; run the stage before it again"
+        )
     return files[item.id]
 
 

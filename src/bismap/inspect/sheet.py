@@ -43,7 +43,9 @@ class Section:
     scale: str | None = None
 
 
-def draw_sheet(sections: Sequence[Section], legend: Sequence[tuple[str, Color]], panel_width: int) -> Image.Image:
+def draw_sheet(
+    sections: Sequence[Section], legend: Sequence[tuple[str, Color]], panel_width: int
+) -> Image.Image:
     """Draw sections below each other, and the legend under the first.
 
     Args:

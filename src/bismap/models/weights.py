@@ -55,6 +55,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     """Write tensors and JSON ``metadata`` to ``path``; equal contents give equal bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(plain, path, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    path.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

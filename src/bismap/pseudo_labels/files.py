@@ -49,7 +49,13 @@ class DensityWriter:
             self._out / HISTOGRAM,
             ("class", "name", "code", "log_density", "pixels"),
             (
-                (c, self._names[c], code, self._grid.offset + self._grid.step * code, self._histogram[c, code])
+                (
+                    c,
+                    self._names[c],
+                    code,
+                    self._grid.offset + self._grid.step * code,
+                    self._histogram[c, code],
+                )
                 for c, code in zip(classes.tolist(), codes.tolist(), strict=True)
             ),
         )

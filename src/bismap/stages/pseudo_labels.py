@@ -16,7 +16,9 @@ def run(job: Job) -> None:
     """Write one label image per image of this shard, images.csv and threshold.csv."""
     manifests = job.input_list("densities")
     if len(manifests) != job.shard[1]:
-        raise BismapError(f"{len(manifests)} density shards were given, but the labels are to be made in {job.shard[1]}")
+        raise BismapError(
+            f"{len(manifests)} density shards were given, but the labels are to be made in {job.shard[1]}"
+        )
     grid, histogram = read_grid(manifests), read_histogram(manifests)
     code = choose_code(job.settings["threshold"], grid, histogram)
     images = list(density_images(manifests[job.shard[0]]))

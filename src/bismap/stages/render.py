@@ -1,4 +1,8 @@
-"""render: a synthetic street data set, written as GTA5 or Cityscapes are."""
+"""Stage ``render``: a synthetic street data set, written as GTA5 or Cityscapes are.
+
+Settings: ``domain`` ("source" or "target"), ``seed``, ``width`` and ``height`` (pixels), ``images`` (number
+of pictures per split; a source has ``train`` alone).
+"""
 
 from bismap.demo.writers import render_dataset
 from bismap.job import Job

@@ -38,9 +38,7 @@ class Alignment:
     mean_reference: float
 
 
-def align(
-    source: NDArray[np.uint8], reference: NDArray[np.uint8], beta: float, fit_stride: int
-) -> Alignment:
+def align(source: NDArray[np.uint8], reference: NDArray[np.uint8], beta: float, fit_stride: int) -> Alignment:
     """Give ``source`` the colour statistics of ``reference``.
 
     Args:
@@ -88,7 +86,10 @@ def fit_gamma(lightness: NDArray[np.float64], target_mean: float, beta: float) -
         while slope(upper) < 0.0:
             upper *= 2.0
         return float(brentq(slope, 1.0, upper, xtol=GAMMA_TOLERANCE))
-    minima = [float(brentq(slope, low, high, xtol=GAMMA_TOLERANCE)) for low, high in _rises(log_l, target_mean, beta)]
+    minima = [
+        float(brentq(slope, low, high, xtol=GAMMA_TOLERANCE))
+        for low, high in _rises(log_l, target_mean, beta)
+    ]
     return min(minima, key=objective)
 
 
@@ -113,7 +114,9 @@ def match_values(
     order = _ascending(values)
     _, shares, repeats = _cumulative(values[order], counts[order])
     reference_order = _ascending(reference_values)
-    levels, level_shares, _ = _cumulative(reference_values[reference_order], reference_counts[reference_order])
+    levels, level_shares, _ = _cumulative(
+        reference_values[reference_order], reference_counts[reference_order]
+    )
     matched = np.empty(values.shape)
     matched[order] = np.repeat(np.interp(shares, level_shares, levels), repeats)
     return matched
