@@ -2,12 +2,12 @@
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 
-export OMP_NUM_THREADS ?= $(CORES)
+export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint clean
 
 demo: $(READY)  ## run the whole method on rendered streets and say where to look
 	$(BIN)/snakemake --cores $(CORES) results/demo/bismap_distilled.json results/demo/bismap/overview.png

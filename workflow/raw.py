@@ -78,8 +78,8 @@ class RawData:
             root = Path(dataset.root)
             if not root.is_dir():
                 raise BismapError(
-                    f"data set `{name}` is missing: there is no folder {root} (setting datasets.{name}.root).\n"
-                    f"It must look like this:\n{describe(dataset.layout)}"
+                    f"data set `{name}` is missing: there is no folder {root} "
+                    f"(setting datasets.{name}.root).\nIt must look like this:\n{describe(dataset.layout)}"
                 )
             self._listed[name] = list_raw(dataset.layout, root)
         return self._listed[name]

@@ -128,6 +128,10 @@ def _add_tools(verbs: Any) -> None:
     convert.add_argument("--allow-unused", action="store_true", help="accept tensors that have no place here")
     convert.set_defaults(run=_run_import)
 
+    look = verbs.add_parser("show", help="scores of an experiment's runs, and where to look")
+    look.add_argument("folder", type=Path, help="such as results/demo")
+    look.set_defaults(run=_run_show)
+
     config = verbs.add_parser("config", help="check config.yaml and show an experiment's settings")
     config.add_argument("--file", type=Path, default=Path("config.yaml"))
     config.add_argument("--experiment", help="print the settings of this experiment, merged")
@@ -146,12 +150,12 @@ def _run_store(args: argparse.Namespace) -> None:
         current, former = accept(store, args.stage or "")
         print(f"{args.stage}: code {current} now counts as {former}")
         return
-    entries = prune(store, args.results, int(args.limit_gb * 1e9)) if args.action == "prune" else []
-    for item in entries or held(store, args.results):
+    pruning = args.action == "prune"
+    entries = prune(store, args.results, int(args.limit_gb * 1e9)) if pruning else held(store, args.results)
+    for item in entries:
         kept = "linked" if item.linked else "not linked"
         print(f"{item.bytes / 1e6:10.1f} MB  {item.stage:<20} {item.key}  {kept}")
-    verb = "removed" if args.action == "prune" else "held"
-    print(f"{sum(item.bytes for item in (entries or held(store, args.results))) / 1e9:.3f} GB {verb}")
+    print(f"{sum(item.bytes for item in entries) / 1e9:.3f} GB {'removed' if pruning else 'held'}")
 
 
 def _run_import(args: argparse.Namespace) -> None:
@@ -159,6 +163,12 @@ def _run_import(args: argparse.Namespace) -> None:
 
     report = import_checkpoint(args.source, args.kind, args.destination, allow_unused=args.allow_unused)
     print(report)
+
+
+def _run_show(args: argparse.Namespace) -> None:
+    from bismap.show import show
+
+    print(show(args.folder))
 
 
 def _run_config(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The stages as the command line and the rules know them: inputs, outputs, shards. Importing this is cheap."""
+"""The stages as the command line and the rules know them: inputs, outputs, shards. Cheap to import."""
 
 from dataclasses import dataclass, field
 
