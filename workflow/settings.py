@@ -44,9 +44,7 @@ def _index(config: Config, raw: RawData, name: str) -> Settings:
 
 def _side(scope: Scope, role: str, scaled: bool = False) -> Settings:
     """A data set as a stage sees it: which split, and the size its images are brought to."""
-    dataset = scope.config.datasets[
-        (scope.experiment.source if role == "source" else scope.experiment.target).dataset
-    ]
+    dataset = scope.config.datasets[(scope.experiment.source if role == "source" else scope.experiment.target).dataset]
     side: Settings = {"split": scope.split(role), "size": list(dataset.size)}
     return side | {"scale_reference_width": dataset.scale_reference_width} if scaled else side
 
@@ -148,9 +146,7 @@ def _densities(scope: Scope, wildcards: Any) -> Settings:
 
 
 def _pseudo_labels(scope: Scope, wildcards: Any) -> Settings:
-    threshold = {
-        name: value for name, value in _plain(scope.settings.pseudo_labels).items() if value is not None
-    }
+    threshold = {name: value for name, value in _plain(scope.settings.pseudo_labels).items() if value is not None}
     return {"threshold": threshold}
 
 

@@ -55,15 +55,11 @@ def _add_stage(parser: argparse.ArgumentParser, name: str, verb: Verb) -> None:
     for flag, meaning in verb.inputs.items():
         parser.add_argument(_flag(flag), nargs="*", type=Path, default=[], metavar="FILE", help=meaning)
     for flag, file in verb.outputs.items():
-        parser.add_argument(
-            _flag(flag), required=True, type=Path, metavar="LINK", help=f"public path of {file}"
-        )
+        parser.add_argument(_flag(flag), required=True, type=Path, metavar="LINK", help=f"public path of {file}")
     if verb.sharded:
         parser.add_argument("--shard", default="0-of-1", metavar="I-of-N", help="which part to do (from 0)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (default 1)")
-    parser.add_argument(
-        "--store", type=Path, default=STORE, metavar="DIR", help=f"the store (default {STORE})"
-    )
+    parser.add_argument("--store", type=Path, default=STORE, metavar="DIR", help=f"the store (default {STORE})")
     parser.add_argument("--log", type=Path, metavar="FILE", help="log file; else the log goes to stderr")
     parser.set_defaults(run=_run_stage, stage=name)
 
@@ -112,9 +108,7 @@ def _add_tools(verbs: Any) -> None:
     store = verbs.add_parser("store", help="list, measure and prune finished work; accept a code change")
     store.add_argument("action", choices=("list", "prune", "accept-code"))
     store.add_argument("stage", nargs="?", help="the stage whose code change is harmless (accept-code)")
-    store.add_argument(
-        "--limit-gb", type=float, default=0.0, help="prune until at most this is held (default 0)"
-    )
+    store.add_argument("--limit-gb", type=float, default=0.0, help="prune until at most this is held (default 0)")
     store.add_argument("--store", type=Path, default=STORE, metavar="DIR")
     store.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     store.set_defaults(run=_run_store)
@@ -122,9 +116,7 @@ def _add_tools(verbs: Any) -> None:
     convert = verbs.add_parser("import-checkpoint", help="turn a foreign .pth/.pkl into safetensors, safely")
     convert.add_argument("source", type=Path, help="the foreign file")
     convert.add_argument("destination", type=Path, help="the .safetensors file to write")
-    convert.add_argument(
-        "--kind", required=True, help="where the file comes from: see --help of the docs page"
-    )
+    convert.add_argument("--kind", required=True, help="where the file comes from: see --help of the docs page")
     convert.add_argument("--allow-unused", action="store_true", help="accept tensors that have no place here")
     convert.set_defaults(run=_run_import)
 

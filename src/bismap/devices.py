@@ -39,11 +39,7 @@ def hold_device(wanted: str) -> Iterator[str]:
 
 
 def _first_free(count: int) -> tuple[int, IO[str]]:
-    names = (
-        os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        if os.environ.get("CUDA_VISIBLE_DEVICES")
-        else []
-    )
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if os.environ.get("CUDA_VISIBLE_DEVICES") else []
     while True:
         for index in range(count):
             name = names[index] if index < len(names) else str(index)

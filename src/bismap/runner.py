@@ -72,9 +72,7 @@ def run(request: Request, store: Store) -> Path:
     return entry
 
 
-def _work(
-    request: Request, settings: Mapping[str, Any], traced: Mapping[str, Any], out: Path, state: Path
-) -> None:
+def _work(request: Request, settings: Mapping[str, Any], traced: Mapping[str, Any], out: Path, state: Path) -> None:
     verb = VERBS[request.verb]
     os.environ["OMP_NUM_THREADS"] = str(request.threads)
     stage = importlib.import_module(f"bismap.stages.{request.verb}")

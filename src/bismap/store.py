@@ -67,9 +67,7 @@ class Store:
     def has(self, stage: str, key: str) -> bool:
         return (self.entry(stage, key) / ENTRY).is_file()
 
-    def produce(
-        self, stage: str, key: str, work: Callable[[Path, Path], None], provenance: Mapping[str, Any]
-    ) -> Path:
+    def produce(self, stage: str, key: str, work: Callable[[Path, Path], None], provenance: Mapping[str, Any]) -> Path:
         """Return the entry of this key, doing ``work(out, state)`` first if it is not there.
 
         ``work`` writes into the empty folder ``out``. A second process with the same key waits for the first

@@ -29,9 +29,7 @@ def held(store: Store, results: Path) -> list[Held]:
         if (entry / ENTRY).is_file():
             size = sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
             committed = (entry / ENTRY).stat().st_mtime
-            found.append(
-                Held(entry.parent.name, entry.name, entry, size, committed, entry.resolve() in linked)
-            )
+            found.append(Held(entry.parent.name, entry.name, entry, size, committed, entry.resolve() in linked))
     return sorted(found, key=lambda item: (item.committed, item.stage, item.key))
 
 

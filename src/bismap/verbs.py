@@ -104,8 +104,7 @@ VERBS: dict[str, Verb] = {
     ),
     "transferability": Verb(
         "weight of each source pixel (STM)",
-        inputs=_SOURCE
-        | {"distances": "manifest of the source distances", "entropy": "class_entropy.csv of the run"},
+        inputs=_SOURCE | {"distances": "manifest of the source distances", "entropy": "class_entropy.csv of the run"},
         folder=True,
         sharded=True,
     ),

@@ -47,9 +47,7 @@ def test_synthia_labels_are_not_all_one_class(tmp_path):
 
 
 def test_items_of_a_split_are_sorted_by_id(tmp_path):
-    _, dataset = make_dataset(
-        "folder", tmp_path / "raw", tmp_path / "entry", splits={"b": ("z", "y"), "a": ("y",)}
-    )
+    _, dataset = make_dataset("folder", tmp_path / "raw", tmp_path / "entry", splits={"b": ("z", "y"), "a": ("y",)})
     assert [item.id for item in dataset.items("b")] == ["y", "z"]
     assert [item.id for item in dataset.items("a")] == ["y"]
     assert dataset.classes.names == miniatures.FOLDER_CLASSES
@@ -58,9 +56,7 @@ def test_items_of_a_split_are_sorted_by_id(tmp_path):
 
 
 def test_palettised_folder_with_two_ignored_values(tmp_path):
-    raw, dataset = make_dataset(
-        "folder", tmp_path / "raw", tmp_path / "entry", ignore=[11, 255], palettised=True
-    )
+    raw, dataset = make_dataset("folder", tmp_path / "raw", tmp_path / "entry", ignore=[11, 255], palettised=True)
     item = dataset.items("day")[0]
     label = dataset.read_label(item)
     assert set(np.unique(label[raw[item.id] == 11])) == {255}

@@ -85,9 +85,7 @@ def test_value_that_is_neither_class_nor_ignored(tmp_path):
     ids = raw["a__001"].copy()
     ids[0, 0] = 11
     write_png(tmp_path / "labels/a/001.png", ids)
-    assert (
-        "labels/a/001.png: unknown label ids 11; accepted are 0-4, 255" in complaints("folder", tmp_path)[1]
-    )
+    assert "labels/a/001.png: unknown label ids 11; accepted are 0-4, 255" in complaints("folder", tmp_path)[1]
 
 
 def test_folder_without_images(tmp_path):
@@ -148,9 +146,7 @@ def test_synthia_starts_at_zero_and_needs_labels(tmp_path):
 def test_synthia_labels_converted_to_8_bit_are_refused(tmp_path):
     raw = miniatures.write_synthia(tmp_path, numbers=(0,))
     write_png(tmp_path / "GT/LABELS/0000000.png", raw["0000000"])
-    assert (
-        "expected label ids as 16-bit RGB PNG, found an 8-bit grey PNG" in complaints("synthia", tmp_path)[1]
-    )
+    assert "expected label ids as 16-bit RGB PNG, found an 8-bit grey PNG" in complaints("synthia", tmp_path)[1]
 
 
 def test_a_split_has_all_labels_or_none(tmp_path):

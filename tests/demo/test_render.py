@@ -33,9 +33,7 @@ def test_a_picture_follows_from_its_key(domain: str, drawn: dict) -> None:
     np.testing.assert_array_equal(labels, drawn[domain][3][1])
 
 
-@pytest.mark.parametrize(
-    "key", [(1, "target", "train", 3), (0, "target", "val", 3), (0, "target", "train", 4)]
-)
+@pytest.mark.parametrize("key", [(1, "target", "train", 3), (0, "target", "val", 3), (0, "target", "train", 4)])
 def test_every_part_of_the_key_counts(key: tuple[int, str, str, int], drawn: dict) -> None:
     assert not np.array_equal(render_picture(*key, WIDTH, HEIGHT)[1], drawn["target"][3][1])
 

@@ -81,9 +81,7 @@ def test_a_killed_job_ends_as_one_that_was_not(tmp_path, domains, monkeypatch):
 
 def test_windows_take_turns_between_domains_and_pass_over_all_images(domains):
     flat = [
-        np.broadcast_to(
-            np.arange(start, stop, dtype=np.uint8)[:, None, None, None], (stop - start, 32, 40, 3)
-        )
+        np.broadcast_to(np.arange(start, stop, dtype=np.uint8)[:, None, None, None], (stop - start, 32, 40, 3))
         for start, stop in ((0, 4), (100, 106))
     ]
     shown = draw_windows(flat, SETTINGS, range(24))[:, 0, 0, 0]
@@ -104,9 +102,7 @@ def test_windows_depend_on_their_position_alone(domains):
 )
 def test_settings_that_do_not_fit(tmp_path, domains, change, message):
     with pytest.raises(BismapError, match=message):
-        pretrain(
-            new_extractor(RECIPE, 0, "cpu"), domains, replace(SETTINGS, **change), tmp_path / "s.pt", "cpu"
-        )
+        pretrain(new_extractor(RECIPE, 0, "cpu"), domains, replace(SETTINGS, **change), tmp_path / "s.pt", "cpu")
 
 
 def test_divergence_stops_before_the_update(tmp_path, domains):

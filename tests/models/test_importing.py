@@ -49,9 +49,7 @@ def resnet101() -> StateDict:
 
 @pytest.fixture(scope="module")
 def selective() -> StateDict:
-    return meta(
-        lambda: build_backbone({"backbone": importing.SIMCLR_RESNET152, "max_pool_padding": "same"}, 32)
-    )
+    return meta(lambda: build_backbone({"backbone": importing.SIMCLR_RESNET152, "max_pool_padding": "same"}, 32))
 
 
 @pytest.fixture
@@ -128,9 +126,7 @@ def test_selective_kernels_are_paired_whatever_their_names(run, selective, short
     report, path = run({"resnet": content}, "simclr")
     assert report.dropped == ("fc.weight", "fc.bias")
     assert read_metadata(path)["settings"] == {"backbone": importing.SIMCLR_RESNET152}
-    assert_pairs(
-        path, content, {ours: theirs for ours, theirs in foreign.items() if not ours.endswith(COUNTER)}
-    )
+    assert_pairs(path, content, {ours: theirs for ours, theirs in foreign.items() if not ours.endswith(COUNTER)})
 
 
 def test_selective_kernels_in_an_unknown_order_are_refused(run, selective):
@@ -185,9 +181,7 @@ def test_bismaps_file_fills_the_network(run, paper_net, pooling_first):
     metadata = read_metadata(path)
     assert (metadata["kind"], metadata["classes"]) == ("network", list(CITYSCAPES.names))
     assert metadata["settings"] == paper_net.settings
-    assert_pairs(
-        path, content, {ours: theirs for ours, theirs in pairs.items() if not ours.endswith(COUNTER)}
-    )
+    assert_pairs(path, content, {ours: theirs for ours, theirs in pairs.items() if not ours.endswith(COUNTER)})
 
 
 @pytest.mark.usefixtures("light")

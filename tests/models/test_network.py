@@ -42,9 +42,7 @@ def test_pyramid_has_the_papers_rates_and_no_dropout(paper_net):
     assert dropouts == [paper_net.classifier[0]]
     assert isinstance(dropouts[0], nn.Dropout2d)
     assert dropouts[0].p == 0.1
-    biased = [
-        name for name, m in paper_net.named_modules() if isinstance(m, nn.Conv2d) and m.bias is not None
-    ]
+    biased = [name for name, m in paper_net.named_modules() if isinstance(m, nn.Conv2d) and m.bias is not None]
     assert biased == ["classifier.1"]
 
 

@@ -61,9 +61,7 @@ def test_same_bytes_wherever_the_data_lies_and_with_a_cache(tmp_path):
         run_index(tmp_path / "2", tmp_path / "linked", cache=cache),
         run_index(tmp_path / "3", tmp_path / "linked", cache=cache),
     ]
-    assert (
-        len({tuple((out / name).read_bytes() for name in ("index.csv", "classes.json")) for out in outs}) == 1
-    )
+    assert len({tuple((out / name).read_bytes() for name in ("index.csv", "classes.json")) for out in outs}) == 1
     assert sorted(path.name for path in outs[0].iterdir()) == ["classes.json", "index.csv"]
 
 

@@ -42,9 +42,7 @@ def maps(root, name, shards):
     outs = [f"{name}/{i}-of-{shards}" for i in range(shards)]
     for out in outs:
         entropy = [root / "class_entropy.csv"]
-        transferability.run(
-            make_job(root, out, SETTINGS, distances=[root / "distances.csv"], entropy=entropy)
-        )
+        transferability.run(make_job(root, out, SETTINGS, distances=[root / "distances.csv"], entropy=entropy))
     return {path.stem: path for out in outs for path in sorted((root / out).glob("*.png"))}
 
 

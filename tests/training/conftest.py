@@ -71,9 +71,7 @@ def records(tmp_path_factory) -> tuple[Record, ...]:
         label[0, :4] = IGNORE
         Image.fromarray(colours[label]).save(folder / f"{i}.png")
         Image.fromarray((40 * label + 20).astype(np.uint8)).save(folder / f"{i}-weights.png")
-        made.append(
-            Record(f"image{i}", folder / f"{i}.png", partial(read, label), folder / f"{i}-weights.png")
-        )
+        made.append(Record(f"image{i}", folder / f"{i}.png", partial(read, label), folder / f"{i}-weights.png"))
     return tuple(made)
 
 

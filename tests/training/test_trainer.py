@@ -191,16 +191,12 @@ def test_strong_view_goes_to_the_side_that_is_named(source, target):
 
         trainer.forward = type("Spy", (Forward,), {"__call__": spy})("cpu", None)
         trainer.optimize(batch)
-    strong = {
-        side: [who for who, images in calls if images is batch.target.strong] for side, calls in seen.items()
-    }
+    strong = {side: [who for who, images in calls if images is batch.target.strong] for side, calls in seen.items()}
     assert strong == {"student": ["student"], "teacher": ["teacher"]}
 
 
 def test_retraining_without_consistency_has_two_passes():
-    objective = build_objective(
-        {**SETTINGS, "objective": "retrain", "consistency": None}, make_tiny_net(), None
-    )
+    objective = build_objective({**SETTINGS, "objective": "retrain", "consistency": None}, make_tiny_net(), None)
     assert len(objective.passes) == 2
     assert objective.ema is None
 
@@ -269,9 +265,7 @@ def test_sigkill(source, tmp_path):
     torch.save(source, tmp_path / "source.pt")
     state = tmp_path / "state"
     state.mkdir()
-    script = KILLED.format(
-        tests=str(Path(__file__).parent), source=str(tmp_path / "source.pt"), state=str(state)
-    )
+    script = KILLED.format(tests=str(Path(__file__).parent), source=str(tmp_path / "source.pt"), state=str(state))
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     resumed, through = make_trainer("warmup"), make_trainer("warmup")
     resumed.fit(Steps(source, None), state, workers=0)

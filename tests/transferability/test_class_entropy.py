@@ -42,9 +42,7 @@ def test_certain_predictions_have_no_entropy():
 @given(st.permutations(range(6)))
 def test_order_of_images_does_not_matter(order):
     rng = np.random.default_rng(4)
-    images = [
-        ImageEntropy(rng.integers(1, 9, 3), rng.random(3) * 10.0 ** rng.integers(-9, 9, 3)) for _ in range(6)
-    ]
+    images = [ImageEntropy(rng.integers(1, 9, 3), rng.random(3) * 10.0 ** rng.integers(-9, 9, 3)) for _ in range(6)]
     straight, turned = mean_entropy(images), mean_entropy([images[i] for i in order])
     np.testing.assert_array_equal(straight[1], turned[1])
 

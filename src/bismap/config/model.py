@@ -44,9 +44,7 @@ class Weights(Section):
     """A file of pre-trained weights, as its authors distribute it."""
 
     file: str = Field(description="where the file lies")
-    kind: Literal["torchvision", "simclr", "bismaps", "proda"] = Field(
-        description="its layout (docs/weights.md)"
-    )
+    kind: Literal["torchvision", "simclr", "bismaps", "proda"] = Field(description="its layout (docs/weights.md)")
     sha256: str | None = Field(description="digest of the file or its first digits; null: not checked")
     source: str = Field(description="where to get it")
 
@@ -56,13 +54,9 @@ class Run(Section):
 
     objective: Literal["warmup", "retrain", "distill"] = Field(description="what it minimises")
     source: Literal["raw", "stylized"] = Field(description="which source images it sees")
-    transferability: str | None = Field(
-        description="run whose class entropy weighs source pixels; null: weight 1"
-    )
+    transferability: str | None = Field(description="run whose class entropy weighs source pixels; null: weight 1")
     teacher: str | None = Field(description="run whose labels of target images it learns; null: none")
-    assignment: Literal["maps"] | None = Field(
-        description="how the teacher's labels are chosen (retrain only)"
-    )
+    assignment: Literal["maps"] | None = Field(description="how the teacher's labels are chosen (retrain only)")
     consistency: bool = Field(description="train for consistency, too (retrain only)")
     init: Literal["imagenet", "simclr"] = Field(description="what the backbone starts from (see `starts`)")
 
@@ -163,9 +157,7 @@ class Config(Section):
             if start not in starts:
                 found.append(f"experiments.{name}.starts.{init}: there are no weights `{start}`")
         needed = {run.init for run in experiment.runs.values()} - set(experiment.starts)
-        found += [
-            f"experiments.{name}.starts.{init}: missing, but a run starts from it" for init in sorted(needed)
-        ]
+        found += [f"experiments.{name}.starts.{init}: missing, but a run starts from it" for init in sorted(needed)]
         weights = experiment.settings.extractor.weights
         if weights is not None and weights not in self.weights:
             found.append(f"experiments.{name}.settings.extractor.weights: there are no weights `{weights}`")

@@ -17,18 +17,14 @@ class Stylize(Section):
 
     beta: float = Field(ge=0, description="pull of gamma towards 1, no unit [GPA; A§1]")
     fit_stride: Count = Field(description="every n-th pixel of each direction serves the fit of gamma [A§1]")
-    png_compress_level: int = Field(
-        ge=0, le=9, description="zlib level of the written images; no loss at any"
-    )
+    png_compress_level: int = Field(ge=0, le=9, description="zlib level of the written images; no loss at any")
 
 
 class Network(Section):
     """DeepLab-V3+ (A§2.1)."""
 
     backbone: Literal["resnet101", "resnet50", "small"] = Field(description="the residual network underneath")
-    width: Count | None = Field(
-        description="channels of the small backbone's first layer; null for the others"
-    )
+    width: Count | None = Field(description="channels of the small backbone's first layer; null for the others")
     output_stride: Literal[16, 32] = Field(description="stride of the backbone's last map, pixels [A§2.1]")
     aspp_channels: Count = Field(description="channels of each branch of the atrous pyramid [A§2.1]")
     aspp_rates: tuple[Count, Count, Count] = Field(description="dilations of its 3x3 branches [A§2.1]")
@@ -113,9 +109,7 @@ class Training(Section):
     retrain: BothLength
     distill: BothLength
     lr: Positive = Field(description="learning rate of the backbone [A§2.2]")
-    head_lr_factor: Positive = Field(
-        description="the head's learning rate over the backbone's [A§14.1 row 6]"
-    )
+    head_lr_factor: Positive = Field(description="the head's learning rate over the backbone's [A§14.1 row 6]")
     momentum: Share = Field(description="of SGD [A§2.2]")
     weight_decay: float = Field(ge=0, description="of SGD [A§2.2]")
     warmup_iterations: int = Field(ge=0, description="steps of linear increase from 0 [A§14.1 row 6]")
@@ -202,18 +196,14 @@ class TargetPrototypes(Section):
 class Densities(Section):
     """Log densities of target pixels, stored as 16-bit numbers (Eq. 4-5, A§5)."""
 
-    density_offset: float = Field(
-        description="log density of the stored value 0, nat; lower ones are clipped"
-    )
+    density_offset: float = Field(description="log density of the stored value 0, nat; lower ones are clipped")
     density_step: Positive = Field(description="log density between two stored values, nat")
 
 
 class PseudoLabels(Section):
     """Which target pixels keep a label (Eq. 6): give one of the two."""
 
-    density: float | None = Field(
-        description="delta: least log density, nat; null where `share` is given [A§4]"
-    )
+    density: float | None = Field(description="delta: least log density, nat; null where `share` is given [A§4]")
     share: Share | None = Field(description="share of the target set's pixels to keep, for want of a delta")
 
     @model_validator(mode="after")

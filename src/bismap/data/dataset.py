@@ -57,9 +57,7 @@ class Dataset:
         found = [item for item in self.all_items if item.split == split]
         if not found:
             known = ", ".join(sorted({item.split for item in self.all_items}))
-            raise BismapError(
-                f"no split `{split}` in the index (it holds: {known}); name it in the data set's splits"
-            )
+            raise BismapError(f"no split `{split}` in the index (it holds: {known}); name it in the data set's splits")
         return sorted(found)
 
     def read_label(self, item: Item) -> NDArray[np.uint8]:
@@ -96,9 +94,7 @@ def open_dataset(index: Path, root: Path) -> Dataset:
             items = tuple(_item(row, root, len(description["classes"])) for row in csv.DictReader(lines))
         return _dataset(description, items)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BismapError(
-            f"{index}: no index.csv with its classes.json ({error!r}); make the index again"
-        ) from None
+        raise BismapError(f"{index}: no index.csv with its classes.json ({error!r}); make the index again") from None
 
 
 def _dataset(description: dict[str, Any], items: tuple[Item, ...]) -> Dataset:

@@ -62,9 +62,7 @@ def check_dataset(
     problems += _name_problems(kind, listing, known, excused)
 
     labelled = _labelled_splits(listing.files)
-    files = [
-        file for file in listing.files if not _lacks_label(kind, file, labelled) or file.id not in excused
-    ]
+    files = [file for file in listing.files if not _lacks_label(kind, file, labelled) or file.id not in excused]
     measured, faults = _measure(kind, root, files, threads, cache_folder)
     problems += faults
     problems += _wrong_sizes(files, measured, excused)
@@ -126,9 +124,7 @@ def _lacks_label(kind: Layout, file: RawFile, labelled: Collection[str]) -> bool
 
 def _gaps(folder: str, first: int, ids: Sequence[str], known: Collection[str]) -> Iterator[Problem]:
     """Runs of missing numbers: most often a part of the data set that was not downloaded or unpacked."""
-    yield from (
-        Problem(f"{folder}/{name}.png", "the name must be a number") for name in ids if not name.isdecimal()
-    )
+    yield from (Problem(f"{folder}/{name}.png", "the name must be a number") for name in ids if not name.isdecimal())
     found = {int(name): len(name) for name in ids if name.isdecimal()}
     excused = {int(name) for name in known if name.isdecimal() and int(name) < max(found, default=0)}
     present = sorted(found.keys() | excused)
@@ -169,9 +165,7 @@ def _wrong_sizes(
             yield Problem(file.label, text)
 
 
-def _unknown_ids(
-    files: Iterable[RawFile], measured: Mapping[str, Measured], label_map: LabelMap
-) -> Iterator[Problem]:
+def _unknown_ids(files: Iterable[RawFile], measured: Mapping[str, Measured], label_map: LabelMap) -> Iterator[Problem]:
     for file in _once(files):
         label = measured.get(file.label or "")
         unknown = label_map.unknown(label.pixels) if label else []

@@ -42,9 +42,7 @@ def files(manifests: Sequence[Path], suffix: str) -> dict[str, Path]:
                 continue
             path = manifest.with_suffix("") / name
             if stem in found:
-                raise BismapError(
-                    f"{path}: duplicate of {found[stem]}; remove the shards of one of the two sets"
-                )
+                raise BismapError(f"{path}: duplicate of {found[stem]}; remove the shards of one of the two sets")
             found[stem] = path
     return dict(sorted(found.items()))
 
@@ -57,9 +55,7 @@ def tables(manifests: Sequence[Path], name: str) -> list[Path]:
     """
     for manifest in manifests:
         if name not in _names(manifest):
-            raise BismapError(
-                f"{manifest}: the shard holds no file {name}; remove the shard and make it again"
-            )
+            raise BismapError(f"{manifest}: the shard holds no file {name}; remove the shard and make it again")
     return [manifest.with_suffix("") / name for manifest in manifests]
 
 

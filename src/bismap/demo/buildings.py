@@ -46,9 +46,7 @@ class Building:
         return self.style.ground_floor + (self.floors - 1) * self.style.floor + self.style.parapet
 
 
-def plan_building(
-    dice: Dice, kind: str, sign: int, front: float, start: float, length: float, wide: bool
-) -> Building:
+def plan_building(dice: Dice, kind: str, sign: int, front: float, start: float, length: float, wide: bool) -> Building:
     """Draw a building of this kind."""
     style = STYLES[kind]
     return Building(

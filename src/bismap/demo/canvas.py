@@ -52,9 +52,7 @@ class Canvas:
         """Label a polygon whose colours are drawn otherwise."""
         self._mark.polygon(points, fill=label)
 
-    def ellipse(
-        self, centre: Pixel, radii: Pixel, color: Color | None, z: float, label: int | None = None
-    ) -> None:
+    def ellipse(self, centre: Pixel, radii: Pixel, color: Color | None, z: float, label: int | None = None) -> None:
         """Fill an upright ellipse at distance ``z``; without a colour only its label is drawn."""
         box = (centre[0] - radii[0], centre[1] - radii[1], centre[0] + radii[0], centre[1] + radii[1])
         if color is not None:
@@ -62,9 +60,7 @@ class Canvas:
         if label is not None:
             self._mark.ellipse(box, fill=label)
 
-    def line(
-        self, points: Sequence[Pixel], width: float, color: Color, z: float, label: int | None = None
-    ) -> None:
+    def line(self, points: Sequence[Pixel], width: float, color: Color, z: float, label: int | None = None) -> None:
         """Draw a line; with a label it is never thinner than a pixel of the picture, lest it have holes."""
         pixels = max(1 if label is None else SUPERSAMPLING, round(width))
         self._paint.line(points, fill=self.tone(color, z), width=pixels)

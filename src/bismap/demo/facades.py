@@ -203,9 +203,7 @@ def _bays(panel: Panel, bay: float) -> tuple[int, float, float]:
     return count, bay, (panel.length - count * bay) / 2
 
 
-def _paint_windows(
-    panel: Panel, dice: Dice, style: Style, color: Color, glass: Color, low: float, high: float
-) -> None:
+def _paint_windows(panel: Panel, dice: Dice, style: Style, color: Color, glass: Color, low: float, high: float) -> None:
     count, bay, start = _bays(panel, style.bay)
     margin = bay * (1 - style.window[0]) / 2
     rim = shaded(color, style.rim)

@@ -65,9 +65,7 @@ def _plate_diamond(frame: Frame, up: float, size: float, lit: float) -> None:
 
 def _plate_order(frame: Frame, up: float, size: float, lit: float) -> None:
     frame.ellipse(0, up, (size, size), shaded(_BLUE, lit), ids.TRAFFIC_SIGN)
-    frame.polygon(
-        ((-0.1, up - 0.22), (0.1, up - 0.22), (0.1, up + 0.2), (-0.1, up + 0.2)), shaded(WHITE, lit)
-    )
+    frame.polygon(((-0.1, up - 0.22), (0.1, up - 0.22), (0.1, up + 0.2), (-0.1, up + 0.2)), shaded(WHITE, lit))
 
 
 def _plate_info(frame: Frame, up: float, size: float, lit: float) -> None:

@@ -55,9 +55,7 @@ class Ground:
     phase: tuple[int, int]
 
 
-def plan_ground(
-    dice: Dice, domain: Domain, street: Street, lawns: tuple[tuple[int, float, float], ...]
-) -> Ground:
+def plan_ground(dice: Dice, domain: Domain, street: Street, lawns: tuple[tuple[int, float, float], ...]) -> Ground:
     """Draw the materials of the ground, its markings and its wear; for ``lawns`` see ``Ground``."""
     left = _zones(street.left, LEFT_LOT)[::-1]
     right = _zones(street.right, RIGHT_LOT)

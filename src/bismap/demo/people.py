@@ -73,9 +73,7 @@ def _draw_torso(frame: Frame, person: Person, k: float, lit: float, label: int, 
     frame.polygon([(right * k, up * k) for right, up in trunk], shirt, label)
     dark = ((-0.16, 0.86), (-0.04, 0.86), (-0.06 + shift, 1.44), (-0.22 + shift, 1.4))
     frame.polygon([(right * k, up * k) for right, up in dark], shaded(shirt, 0.76))
-    frame.box(
-        (shift - 0.05) * k, 1.44 * k, (shift + 0.05) * k, 1.56 * k, shaded(person.skin, 0.8 * lit), label
-    )
+    frame.box((shift - 0.05) * k, 1.44 * k, (shift + 0.05) * k, 1.56 * k, shaded(person.skin, 0.8 * lit), label)
     frame.ellipse(shift * k, 1.64 * k, (0.105 * k, 0.13 * k), shaded(person.hair, lit), label)
     frame.ellipse((shift + 0.02) * k, 1.61 * k, (0.08 * k, 0.1 * k), shaded(person.skin, lit))
 
@@ -155,9 +153,7 @@ def _draw_cycle_end(frame: Frame, cycle: Cycle, lit: float, motor: bool) -> None
     frame.box(-half, 0, half, 0.66, RUBBER, cycle.label)
     frame.line(((0, 0.0), (0, 0.98)), 2 * half, RUBBER, cycle.label)
     if motor:
-        frame.polygon(
-            ((-0.2, 0.4), (0.2, 0.4), (0.24, 0.9), (-0.24, 0.9)), shaded(cycle.paint, lit), cycle.label
-        )
+        frame.polygon(((-0.2, 0.4), (0.2, 0.4), (0.24, 0.9), (-0.24, 0.9)), shaded(cycle.paint, lit), cycle.label)
         frame.box(-0.08, 0.66, 0.08, 0.76, (206, 40, 32))
         frame.box(-0.1, 0.46, 0.1, 0.6, (210, 208, 200))
     else:

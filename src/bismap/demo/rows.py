@@ -91,9 +91,7 @@ def _enclosed(dice: Dice, domain: Domain, street: Street, side: Side, plot: Plot
     yield Thing(plot.end, partial(draw, start=start, end=end), caster)
 
 
-def _planted(
-    dice: Dice, domain: Domain, street: Street, side: Side, plot: Plot, rate: float
-) -> Iterator[Thing]:
+def _planted(dice: Dice, domain: Domain, street: Street, side: Side, plot: Plot, rate: float) -> Iterator[Thing]:
     """Trees and bushes, ``rate`` in 100 m."""
     z = plot.start
     while (z := z + dice.gap(100 / rate)) < plot.end:

@@ -73,9 +73,7 @@ def _lawns(plots: tuple[list[Plot], list[Plot]]) -> Iterator[tuple[int, float, f
         yield from ((lot, plot.start, plot.end) for plot in side if plot.green)
 
 
-def _things(
-    dice: Dice, domain: Domain, street: Street, plots: tuple[list[Plot], list[Plot]]
-) -> Iterator[Thing]:
+def _things(dice: Dice, domain: Domain, street: Street, plots: tuple[list[Plot], list[Plot]]) -> Iterator[Thing]:
     for side, own in zip(street.sides, plots, strict=True):
         yield from furnish(dice, domain, street, side, own)
         yield from line_kerb(dice, domain, street, side)

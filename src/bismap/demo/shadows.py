@@ -21,9 +21,7 @@ class Caster:
     high: float
 
     @classmethod
-    def block(
-        cls, x: float, z: float, half_width: float, half_length: float, low: float, high: float
-    ) -> "Caster":
+    def block(cls, x: float, z: float, half_width: float, half_length: float, low: float, high: float) -> "Caster":
         """Caster with a rectangular outline about (x, z)."""
         across, along = (x - half_width, x + half_width), (z - half_length, z + half_length)
         return cls(tuple((px, pz) for px in across for pz in along), low, high)

@@ -15,9 +15,7 @@ from bismap.demo.view import View
 _CLOUD: Color = (244, 244, 242)
 
 
-def paint_sky(
-    view: View, generator: np.random.Generator, zenith: Color, horizon: Color, cover: float
-) -> None:
+def paint_sky(view: View, generator: np.random.Generator, zenith: Color, horizon: Color, cover: float) -> None:
     """Fill all rows down to the horizon with sky; clouds hide the share ``cover`` of it."""
     canvas = view.canvas
     rows = math.ceil(view.camera.horizon) + 1

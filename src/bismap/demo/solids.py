@@ -41,9 +41,7 @@ class Solid:
 
     def light(self, right: float, up: float, ahead: float) -> float:
         """Brightness of a surface with this unit normal."""
-        return self.view.light.on(
-            right * self._cos + ahead * self._sin, up, -right * self._sin + ahead * self._cos
-        )
+        return self.view.light.on(right * self._cos + ahead * self._sin, up, -right * self._sin + ahead * self._cos)
 
     def face(self, points: Sequence[tuple[float, float, float]], color: Color) -> None:
         """Fill a polygon of (right, up, ahead)."""

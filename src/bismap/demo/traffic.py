@@ -78,17 +78,11 @@ def cycle(dice: Dice, domain: Domain, street: Street) -> Iterator[Thing]:
             for z in places(dice, domain.rates[name], 5, 60):
                 across = dice.chance(0.4 if label == ids.BICYCLE else 0.2)
                 edge = side.lanes - (0.6 if label == ids.BICYCLE else street.lane / 2)
-                s = (
-                    dice.uniform(-0.8, 0.8) * side.lanes
-                    if across
-                    else side.sign * (edge + dice.uniform(-0.4, 0.4))
-                )
+                s = dice.uniform(-0.8, 0.8) * side.lanes if across else side.sign * (edge + dice.uniform(-0.4, 0.4))
                 yield cycle_thing(dice, label, street, s, z, True, across)
 
 
-def cycle_thing(
-    dice: Dice, label: int, street: Street, s: float, z: float, ridden: bool, across: bool
-) -> Thing:
+def cycle_thing(dice: Dice, label: int, street: Street, s: float, z: float, ridden: bool, across: bool) -> Thing:
     """A bicycle or motorcycle at (s, z)."""
     x, z = street.at(s, z)
     planned = plan_cycle(dice, label, ridden, across)

@@ -73,9 +73,7 @@ class Frame:
         """Fill a polygon."""
         self.canvas.polygon([self.at(*point) for point in points], color, self.z, label)
 
-    def box(
-        self, left: float, bottom: float, right: float, top: float, color: Color, label: int | None = None
-    ) -> None:
+    def box(self, left: float, bottom: float, right: float, top: float, color: Color, label: int | None = None) -> None:
         """Fill an upright rectangle."""
         self.polygon(((left, bottom), (right, bottom), (right, top), (left, top)), color, label)
 
@@ -130,9 +128,7 @@ class Panel:
         u, scale = self.column(along)
         return (u, camera.horizon + (camera.height - up) * scale)
 
-    def box(
-        self, left: float, bottom: float, right: float, top: float, color: Color, label: int | None = None
-    ) -> None:
+    def box(self, left: float, bottom: float, right: float, top: float, color: Color, label: int | None = None) -> None:
         """Fill an upright rectangle of the wall."""
         if right <= self.low or left >= self.high:
             return

@@ -75,26 +75,18 @@ def _check(domain: str, size: tuple[int, int], images: Mapping[str, int]) -> Non
     if domain not in DOMAINS:
         raise BismapError(f"render: unknown domain `{domain}`: expected one of {', '.join(DOMAINS)}")
     if min(size) < SMALLEST:
-        raise BismapError(
-            f"render: size {size[0]}x{size[1]} is too small: at least {SMALLEST} pixels each way"
-        )
+        raise BismapError(f"render: size {size[0]}x{size[1]} is too small: at least {SMALLEST} pixels each way")
     if domain == "source" and set(images) != {"train"}:
         raise BismapError(f"render: splits {sorted(images)}: a source in GTA5's layout has `train` alone")
     empty = sorted(split for split, count in images.items() if count < 1)
     if empty or not images:
-        raise BismapError(
-            f"render: no images for split {', '.join(empty) or '(none named)'}: at least 1 each"
-        )
+        raise BismapError(f"render: no images for split {', '.join(empty) or '(none named)'}: at least 1 each")
 
 
-def _game_pictures(
-    out: Path, seed: int, size: tuple[int, int], images: Mapping[str, int]
-) -> Iterator[Picture]:
+def _game_pictures(out: Path, seed: int, size: tuple[int, int], images: Mapping[str, int]) -> Iterator[Picture]:
     for index in range(images["train"]):
         name = f"{index + 1:05d}.png"
-        yield Picture(
-            "train", index, *_varied_size(seed, index, size), out / "images" / name, out / "labels" / name
-        )
+        yield Picture("train", index, *_varied_size(seed, index, size), out / "images" / name, out / "labels" / name)
 
 
 def _varied_size(seed: int, index: int, size: tuple[int, int]) -> tuple[int, int]:
@@ -107,9 +99,7 @@ def _varied_size(seed: int, index: int, size: tuple[int, int]) -> tuple[int, int
     )
 
 
-def _photo_pictures(
-    out: Path, seed: int, size: tuple[int, int], images: Mapping[str, int]
-) -> Iterator[Picture]:
+def _photo_pictures(out: Path, seed: int, size: tuple[int, int], images: Mapping[str, int]) -> Iterator[Picture]:
     for split, count in sorted(images.items()):
         for index in range(count):
             number, city = divmod(index, len(_CITIES))

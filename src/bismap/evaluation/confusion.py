@@ -61,9 +61,7 @@ def check_labels(counts: NDArray[np.int64], classes: int, *, name: str, complete
         raise BismapError(f"{name}: {missing} pixels with a true label have no prediction ({IGNORE})")
 
 
-def sum_counts(
-    count: Callable[[Item], NDArray[np.int64]], items: Iterable[Item], threads: int
-) -> NDArray[np.int64]:
+def sum_counts(count: Callable[[Item], NDArray[np.int64]], items: Iterable[Item], threads: int) -> NDArray[np.int64]:
     """Sum of ``count(item)`` over all items, several at a time; integers, so the order does not matter."""
     total = np.zeros((LEVELS, LEVELS), np.int64)
     with ThreadPoolExecutor(max(threads, 1)) as pool:

@@ -34,8 +34,7 @@ def count_predictions(
         truth, given = dataset.read_label(item), read_png_label(predictions[item.id])
         if truth.shape != given.shape:
             raise BismapError(
-                f"{predictions[item.id]}: {_size(given)}, but the truth of {item.id} is {_size(truth)}; "
-                "predict again"
+                f"{predictions[item.id]}: {_size(given)}, but the truth of {item.id} is {_size(truth)}; predict again"
             )
         return _checked(joint_counts(truth, given), dataset, item.id, complete=True)
 
@@ -55,9 +54,7 @@ def count_pseudo_labels(
     items = labelled_items(dataset, split)
     if not items:
         raise BismapError(f"no image of split `{split}` has a truth to measure pseudo-labels against")
-    _match_ids(
-        {item.id for item in dataset.items(split)}, set(pseudo_labels), f"pseudo-labels of split `{split}`"
-    )
+    _match_ids({item.id for item in dataset.items(split)}, set(pseudo_labels), f"pseudo-labels of split `{split}`")
 
     def count(item: "Item") -> NDArray[np.int64]:
         given = read_png_label(pseudo_labels[item.id])
@@ -86,9 +83,7 @@ def _match_ids(wanted: set[str], found: set[str], what: str) -> None:
         raise BismapError(f"{what}: {len(extra)} files belong to no image of the split, {extra[0]} first")
 
 
-def _checked(
-    counts: NDArray[np.int64], dataset: "Dataset", name: str, *, complete: bool
-) -> NDArray[np.int64]:
+def _checked(counts: NDArray[np.int64], dataset: "Dataset", name: str, *, complete: bool) -> NDArray[np.int64]:
     check_labels(counts, len(dataset.classes), name=name, complete=complete)
     return counts
 

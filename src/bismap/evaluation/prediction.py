@@ -43,13 +43,9 @@ class Passes:
 
     def __post_init__(self) -> None:
         if not self.scales or min(self.scales) <= 0:
-            raise BismapError(
-                f"predict: scales must be one or more positive factors, got {list(self.scales)}"
-            )
+            raise BismapError(f"predict: scales must be one or more positive factors, got {list(self.scales)}")
         if self.precision not in AUTOCAST:
-            raise BismapError(
-                f"predict: unknown precision {self.precision!r}; expected one of {', '.join(AUTOCAST)}"
-            )
+            raise BismapError(f"predict: unknown precision {self.precision!r}; expected one of {', '.join(AUTOCAST)}")
 
 
 @torch.inference_mode()

@@ -110,9 +110,7 @@ def _class_quality(counts: NDArray[np.int64], classes: int, c: int) -> dict[str,
 
 def named(names: Iterable[str], values: Iterable[float]) -> dict[str, float | None]:
     """Values by class name; NaN becomes None, JSON's ``null``."""
-    return {
-        name: None if math.isnan(value) else float(value) for name, value in zip(names, values, strict=True)
-    }
+    return {name: None if math.isnan(value) else float(value) for name, value in zip(names, values, strict=True)}
 
 
 def ratio(part: int | np.int64, whole: int | np.int64) -> float | None:

@@ -37,9 +37,7 @@ class CellShard:
             ids = self.ids[start : start + CHUNK_IMAGES]
             for image_id, cells in zip(ids, self._chunk(start), strict=True):
                 if not np.isfinite(cells).all():
-                    raise BismapError(
-                        f"{self.folder}: cells of image {image_id} are not finite; extract again"
-                    )
+                    raise BismapError(f"{self.folder}: cells of image {image_id} are not finite; extract again")
                 yield image_id, cells
 
     def _chunk(self, start: int) -> np.ndarray:

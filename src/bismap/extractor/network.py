@@ -67,18 +67,15 @@ def new_extractor(recipe: Recipe, seed: int, device: str) -> Extractor:
     return Extractor(backbone.to(device, memory_format=torch.channels_last), recipe, device)
 
 
-def import_extractor(weights: Path, recipe: Recipe, device: str, sha256: str | None = None) -> Extractor:
+def import_extractor(weights: Path, recipe: Recipe, device: str) -> Extractor:
     """An extractor with the tensors of ``weights``, a backbone's file as `bismap import-checkpoint` makes it.
-
-    Args:
-        sha256: expected hash of the file, if configured.
 
     Raises:
         BismapError: if the file is missing, damaged, or holds another backbone than the recipe's.
     """
     with torch.random.fork_rng():
         backbone = recipe.build()
-    load_backbone(backbone, weights, sha256)
+    load_backbone(backbone, weights)
     return Extractor(backbone.to(device, memory_format=torch.channels_last).eval(), recipe, device)
 
 

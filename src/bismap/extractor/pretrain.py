@@ -156,9 +156,7 @@ def pretrain(
     return work.metrics
 
 
-def draw_windows(
-    domains: Sequence[np.ndarray], settings: PretrainSettings, positions: Sequence[int]
-) -> np.ndarray:
+def draw_windows(domains: Sequence[np.ndarray], settings: PretrainSettings, positions: Sequence[int]) -> np.ndarray:
     """Windows uint8 [n, window, window, 3] at ``positions`` of the sequence; domains take turns.
 
     Each domain's images come in an order drawn anew for every pass over them.

@@ -69,9 +69,7 @@ def source_section(
     """Source image, its stylised version, its labels and its transferability map."""
     columns: list[Column] = [("source image", _photograph)]
     if stylized:
-        columns.append(
-            ("stylised", lambda item, width: _picture(read_image(_file(stylized, item), None), width))
-        )
+        columns.append(("stylised", lambda item, width: _picture(read_image(_file(stylized, item), None), width)))
     columns += _truth_column(dataset, items, "labels")
     if transferability:
         columns.append(("transferability", lambda item, width: _map(_file(transferability, item), width)))
@@ -101,9 +99,7 @@ def _truth_column(dataset: "Dataset", items: "Sequence[Item]", title: str) -> li
 
 def _file(files: Files, item: "Item") -> Path:
     if item.id not in files:
-        raise BismapError(
-            f"overview: there is no file of {item.id} among {len(files)}; run the stage before it again"
-        )
+        raise BismapError(f"overview: there is no file of {item.id} among {len(files)}; run the stage before it again")
     return files[item.id]
 
 

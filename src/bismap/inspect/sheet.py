@@ -43,9 +43,7 @@ class Section:
     scale: str | None = None
 
 
-def draw_sheet(
-    sections: Sequence[Section], legend: Sequence[tuple[str, Color]], panel_width: int
-) -> Image.Image:
+def draw_sheet(sections: Sequence[Section], legend: Sequence[tuple[str, Color]], panel_width: int) -> Image.Image:
     """Draw sections below each other, and the legend under the first.
 
     Args:
@@ -92,9 +90,7 @@ def _row_height(row: Row) -> int:
     return max((panel.height for panel in row.panels if panel is not None), default=0)
 
 
-def _draw_row(
-    strip: Image.Image, row: Row, lefts: Sequence[int], top: int, panel_width: int, height: int
-) -> None:
+def _draw_row(strip: Image.Image, row: Row, lefts: Sequence[int], top: int, panel_width: int, height: int) -> None:
     draw = ImageDraw.Draw(strip)
     for left, panel in zip(lefts, row.panels, strict=True):
         if panel is None:

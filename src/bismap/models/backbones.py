@@ -54,9 +54,7 @@ def build_backbone(settings: Mapping[str, Any], output_stride: int) -> nn.Module
 def required(settings: Mapping[str, Any], key: str) -> Any:
     """``settings[key]``, or an error that lists the settings there are."""
     if key not in settings:
-        raise BismapError(
-            f"network settings: `{key}` is missing (given: {', '.join(sorted(settings)) or 'none'})"
-        )
+        raise BismapError(f"network settings: `{key}` is missing (given: {', '.join(sorted(settings)) or 'none'})")
     return settings[key]
 
 

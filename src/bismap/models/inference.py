@@ -63,9 +63,7 @@ def _mean_plane(maps: Sequence[Tensor], label: int, size: Sequence[int]) -> Tens
 
 
 @torch.inference_mode()
-def _evaluate(
-    net: DeepLabV3Plus, function: Callable[[Tensor], Tensor], images: Tensor, autocast: bool
-) -> Tensor:
+def _evaluate(net: DeepLabV3Plus, function: Callable[[Tensor], Tensor], images: Tensor, autocast: bool) -> Tensor:
     if net.training:
         raise BismapError("inference: the network is in training mode; call eval() first")
     device = next(net.parameters()).device
@@ -78,7 +76,5 @@ def _evaluate(
         # fp16 ends at 65504, which an untrained network can exceed: such a batch is done again in float32
     result = function(x)
     if not torch.isfinite(result).all():
-        raise BismapError(
-            "the network's output is not finite: its weights are damaged or its training diverged"
-        )
+        raise BismapError("the network's output is not finite: its weights are damaged or its training diverged")
     return result

@@ -58,9 +58,7 @@ class DeepLabV3Plus(nn.Module):
         self.classes = classes
         self.feature_dim = settings["decoder_channels"]
         self.backbone = build_backbone(settings, settings["output_stride"])
-        self.aspp = PyramidPooling(
-            self.backbone.out_channels, settings["aspp_channels"], settings["aspp_rates"]
-        )
+        self.aspp = PyramidPooling(self.backbone.out_channels, settings["aspp_channels"], settings["aspp_rates"])
         self.decoder = Decoder(
             self.backbone.low_channels,
             settings["low_level_channels"],

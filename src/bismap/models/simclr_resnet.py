@@ -120,9 +120,7 @@ def _same_padding(size: int) -> tuple[int, int]:
 
 def _stage(inplanes: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
     first = SelectiveBottleneck(inplanes, planes, stride, project=True)
-    return nn.Sequential(
-        first, *(SelectiveBottleneck(4 * planes, planes, 1, project=False) for _ in range(blocks - 1))
-    )
+    return nn.Sequential(first, *(SelectiveBottleneck(4 * planes, planes, 1, project=False) for _ in range(blocks - 1)))
 
 
 def _conv_bn(inplanes: int, planes: int, kernel: int, stride: int = 1) -> list[nn.Module]:

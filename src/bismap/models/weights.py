@@ -81,9 +81,7 @@ def _metadata(path: Path) -> dict[str, Any] | None:
     return None if entry is None else json.loads(entry)
 
 
-def load_network(
-    path: Path, device: torch.device | str, classes: Sequence[str] | None = None
-) -> DeepLabV3Plus:
+def load_network(path: Path, device: torch.device | str, classes: Sequence[str] | None = None) -> DeepLabV3Plus:
     """Read a network, in evaluation mode, channels last in memory. torch's random state is left alone.
 
     Args:

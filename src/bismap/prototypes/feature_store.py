@@ -95,7 +95,7 @@ class FeatureStore:
             array = zarr.open_array(self.path, path=node, mode="r")
         except (OSError, KeyError, ValueError) as error:
             raise self._corrupt(node, str(error)) from error
-        if len(array) != self.rows[trainid] or array.shape[1:] not in ((), (self.dim,)):
+        if array.shape[0] != self.rows[trainid] or array.shape[1:] not in ((), (self.dim,)):
             raise self._corrupt(node, f"shape {array.shape}, expected {self.rows[trainid]} rows")
         files, expected = _files(array)
         if files != expected:
@@ -115,7 +115,7 @@ class FeatureStore:
 def _files(array: zarr.Array) -> tuple[int, int]:
     """Shard files that exist, and that must exist (zarr counts the chunks they have room for)."""
     chunks_per_file = array.shards[0] // array.chunks[0]
-    return array.nchunks_initialized // chunks_per_file, -(-len(array) // array.shards[0])
+    return array.nchunks_initialized // chunks_per_file, -(-array.shape[0] // array.shards[0])
 
 
 def open_features(path: Path) -> FeatureStore:

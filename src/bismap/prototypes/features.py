@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bismap.data import IGNORE
 from bismap.data.dataset import Dataset, Item
 from bismap.data.images import read_image, resize_label
 from bismap.data.sampling import pixel_keys
@@ -37,7 +38,6 @@ from bismap.models.inputs import normalize
 
 SPARE = 8
 STRIDE = 4
-IGNORE = 255
 MAX_KEY = np.iinfo(np.uint64).max
 PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -87,6 +87,11 @@ class SmallestKeys:
         if self._size > self._limit + self._limit // 4:
             self._prune()
 
+    @property
+    def held(self) -> int:
+        """Candidates in memory."""
+        return self._size
+
     def _prune(self) -> None:
         keys = np.concatenate([part.keys for part in self._parts])
         self.bound = min(self.bound, np.partition(keys, self._limit - 1)[self._limit - 1])
@@ -108,9 +113,7 @@ def grid_size(height: int, width: int) -> tuple[int, int]:
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
-def key_bounds(
-    items: Sequence[Item], classes: int, size: tuple[int, int], samples_per_class: int
-) -> list[int]:
+def key_bounds(items: Sequence[Item], classes: int, size: tuple[int, int], samples_per_class: int) -> list[int]:
     """Largest key worth keeping, per class, from the index's pixel counts of the whole split.
 
     Args:
@@ -169,9 +172,7 @@ def _counts(label: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(label, minlength=IGNORE + 1)[:classes]
 
 
-def _choose(
-    chosen: Sequence[SmallestKeys], features: Tensor, hit: np.ndarray, image_id: str, seed: int
-) -> None:
+def _choose(chosen: Sequence[SmallestKeys], features: Tensor, hit: np.ndarray, image_id: str, seed: int) -> None:
     """Offer the correct features [h * w, d] of one image; only those below the bounds leave the device."""
     positions = np.flatnonzero(hit != IGNORE)
     keys = pixel_keys(seed, image_id, positions)
@@ -220,8 +221,6 @@ def read_samples(
     """Images (by id from ``images``) and labels of ``items``, in order, at ``size`` (width, height)."""
 
     def read(item: Item) -> Sample:
-        if item.label is None:
-            raise BismapError(f"source image {item.id} has no label: expected a labelled split")
         label = resize_label(dataset.read_label(item), size)
         return Sample(item.id, read_image(images[item.id], size), label)
 

@@ -81,9 +81,7 @@ def fit(
         log_likelihood, improved = em_step(x, mixture, reg_covar, chunk_rows)
         trace.append(log_likelihood)
         if not math.isfinite(log_likelihood):
-            raise BismapError(
-                f"log-likelihood {log_likelihood} after {step} EM steps: are the features finite?"
-            )
+            raise BismapError(f"log-likelihood {log_likelihood} after {step} EM steps: are the features finite?")
         if step > 0 and trace[-1] - trace[-2] < tolerance:
             return Fit(mixture, tuple(trace), converged=True)
         if step < max_steps:
@@ -91,9 +89,7 @@ def fit(
     return Fit(mixture, tuple(trace), converged=False)
 
 
-def em_step(
-    x: Tensor, mixture: Mixture, reg_covar: float, chunk_rows: int | None = None
-) -> tuple[float, Mixture]:
+def em_step(x: Tensor, mixture: Mixture, reg_covar: float, chunk_rows: int | None = None) -> tuple[float, Mixture]:
     """One EM step: the mean log-likelihood (nat) of ``x`` under ``mixture``, and the improved mixture."""
     double = mixture.stiff
     while True:

@@ -264,8 +264,7 @@ def load_mixtures(folder: Path) -> Mixtures:
     except OSError as error:
         raise BismapError(f"{folder / CLASSES}: {error}; run `source_prototypes` again") from error
     classes = [
-        None if row["status"] == "absent" else load_mixture(mixture_file(folder, int(row["class"])))
-        for row in rows
+        None if row["status"] == "absent" else load_mixture(mixture_file(folder, int(row["class"]))) for row in rows
     ]
     dims = {mixture.means.shape[1] for mixture in classes if mixture is not None}
     if len(dims) != 1:

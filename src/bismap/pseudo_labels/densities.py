@@ -136,9 +136,7 @@ def _check(features: Tensor, bank: GaussianBank) -> None:
             "the prototypes were made from another network"
         )
     if min(features.shape[1:]) < 2:
-        raise BismapError(
-            f"feature map of {tuple(features.shape[1:])}: at least 2 x 2 is needed (size > 4 pixels)"
-        )
+        raise BismapError(f"feature map of {tuple(features.shape[1:])}: at least 2 x 2 is needed (size > 4 pixels)")
     if not bool(torch.isfinite(features).all()):
         raise BismapError("the network's features are not finite (NaN or infinity)")
 
@@ -251,9 +249,7 @@ def _mean(a: Tensor, b: Tensor) -> Tensor:
 def _mix_rows(rows: _Axis, top: int, same: Tensor, cross: Tensor) -> Tensor:
     """Polarised log densities ``[R, 2w-1, G]`` along R full-resolution rows; ``same`` starts at row ``top``."""
     mixed = same.new_empty((len(rows.start), *same.shape[1:]))
-    for out, y, (upper, lower, both) in zip(
-        mixed, (rows.start - top).tolist(), rows.products().tolist(), strict=True
-    ):
+    for out, y, (upper, lower, both) in zip(mixed, (rows.start - top).tolist(), rows.products().tolist(), strict=True):
         torch.mul(same[y], upper, out=out).add_(same[y + 1], alpha=lower).add_(cross[y], alpha=both)
     return mixed
 

@@ -24,9 +24,7 @@ def write_images(path: Path, rows: Sequence[list], classes: int) -> None:
     _write(path, header, [row[: 3 + classes] for row in rows])
 
 
-def write_threshold(
-    path: Path, histogram: NDArray[np.int64], code: int, grid: DensityGrid, classes: int
-) -> None:
+def write_threshold(path: Path, histogram: NDArray[np.int64], code: int, grid: DensityGrid, classes: int) -> None:
     """Write threshold.csv: the delta used, and of each class the pixels assigned, kept, and their share."""
     rows = []
     for c in range(classes):

@@ -18,7 +18,7 @@ def run(job: Job) -> None:
     settings = job.settings
     recipe = Recipe(settings["network"], settings["output_stride"], settings["normalize"])
     if job.input_list("weights"):
-        extractor = import_extractor(job.input("weights"), recipe, "cpu", settings["weights_sha256"])
+        extractor = import_extractor(job.input("weights"), recipe, "cpu")
     elif settings["pretrain"]:
         extractor = _pretrained(job, recipe)
     else:

@@ -21,7 +21,7 @@ def run(job: Job) -> None:
     items = dataset.items(source["split"])
     mine = shards.split(items, job.shard)
     extraction = extract_features(
-        load_network(job.input("model"), job.device),
+        load_network(job.input("model"), job.device, dataset.classes.names),
         read_samples(dataset, mine, images, size, job.threads),
         key_bounds(items, len(dataset.classes), size, limit),
         samples_per_class=limit,

@@ -25,9 +25,7 @@ def run(job: Job) -> None:
         if fitted := fits[-1].fit:
             save_mixture(mixture_file(job.out, trainid), fitted.mixture)
     if not any(done.samples for done in fits):
-        raise BismapError(
-            "no class has a correctly classified feature: the model has learnt nothing, train it longer"
-        )
+        raise BismapError("no class has a correctly classified feature: the model has learnt nothing, train it longer")
     write_tables(job.out, names, fits, settings["components"])
 
 

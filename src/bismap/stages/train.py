@@ -88,9 +88,7 @@ def _student(job: Job, classes: int) -> DeepLabV3Plus:
     net = build_network(settings["network"], classes)
     weights = job.input_list("init_weights")
     if bool(weights) != (settings["init"] != "random"):
-        raise BismapError(
-            f"init is `{settings['init']}`, but {len(weights)} files of start weights were given"
-        )
+        raise BismapError(f"init is `{settings['init']}`, but {len(weights)} files of start weights were given")
     if weights:
         load_backbone(net, job.input("init_weights"), settings["init_sha256"])
     return net.to(job.device)

@@ -40,9 +40,7 @@ def run(job: Job) -> None:
     by_class.to_csv(job.out / "classes.csv", index=False, lineterminator="\n")
 
 
-def _write_map(
-    job: Job, dataset: Dataset, distances: SourceDistances, entropy: np.ndarray, item: Item
-) -> np.ndarray:
+def _write_map(job: Job, dataset: Dataset, distances: SourceDistances, entropy: np.ndarray, item: Item) -> np.ndarray:
     label = resize_label(dataset.read_label(item), tuple(job.settings["source"]["size"]))
     term = distance_term(distances.of(item.id), distances.d_mean)
     found = transferability_map(term, entropy, label)

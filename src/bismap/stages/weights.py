@@ -20,7 +20,5 @@ def run(job: Job) -> None:
     if wanted is not None and not (found := file_sha256(source)).startswith(wanted):
         raise BismapError(f"{source}: sha256 is {found}, expected {wanted}...; get the file anew")
     # A classifier that the network does not have is no reason to refuse a whole backbone.
-    report = import_checkpoint(
-        source, job.settings["kind"], job.out / "weights.safetensors", allow_unused=True
-    )
+    report = import_checkpoint(source, job.settings["kind"], job.out / "weights.safetensors", allow_unused=True)
     log.info("%s", report)

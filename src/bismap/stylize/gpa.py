@@ -86,10 +86,7 @@ def fit_gamma(lightness: NDArray[np.float64], target_mean: float, beta: float) -
         while slope(upper) < 0.0:
             upper *= 2.0
         return float(brentq(slope, 1.0, upper, xtol=GAMMA_TOLERANCE))
-    minima = [
-        float(brentq(slope, low, high, xtol=GAMMA_TOLERANCE))
-        for low, high in _rises(log_l, target_mean, beta)
-    ]
+    minima = [float(brentq(slope, low, high, xtol=GAMMA_TOLERANCE)) for low, high in _rises(log_l, target_mean, beta)]
     return min(minima, key=objective)
 
 
@@ -114,9 +111,7 @@ def match_values(
     order = _ascending(values)
     _, shares, repeats = _cumulative(values[order], counts[order])
     reference_order = _ascending(reference_values)
-    levels, level_shares, _ = _cumulative(
-        reference_values[reference_order], reference_counts[reference_order]
-    )
+    levels, level_shares, _ = _cumulative(reference_values[reference_order], reference_counts[reference_order])
     matched = np.empty(values.shape)
     matched[order] = np.repeat(np.interp(shares, level_shares, levels), repeats)
     return matched
@@ -153,11 +148,7 @@ def _rises(log_l: NDArray[np.float64], target_mean: float, beta: float) -> list[
         pull = (power.mean() - target_mean) * (log_l @ power) / log_l.size
         slopes.append(pull + beta * (k / _SCAN_STEPS - 1.0))
         power *= step
-    return [
-        (k / _SCAN_STEPS, (k + 1) / _SCAN_STEPS)
-        for k in range(_SCAN_STEPS)
-        if slopes[k] < 0.0 <= slopes[k + 1]
-    ]
+    return [(k / _SCAN_STEPS, (k + 1) / _SCAN_STEPS) for k in range(_SCAN_STEPS) if slopes[k] < 0.0 <= slopes[k + 1]]
 
 
 def _fit_lightness(image: NDArray[np.uint8], stride: int) -> NDArray[np.float64]:

@@ -157,9 +157,7 @@ class Steps(Dataset):
 
     def __getitem__(self, step: int) -> StepBatch | BismapError:
         try:
-            return StepBatch(
-                self.source.batch(step), None if self.target is None else self.target.batch(step)
-            )
+            return StepBatch(self.source.batch(step), None if self.target is None else self.target.batch(step))
         except BismapError as error:
             return error  # raised by a worker process it would arrive wrapped in that worker's traceback
 

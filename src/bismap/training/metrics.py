@@ -70,9 +70,7 @@ class Progress:
         self._iterations = iterations
         self._first = first
         self._began = time.monotonic()
-        self._bar = tqdm(
-            total=iterations, initial=first, desc="train", unit="it", disable=not sys.stderr.isatty()
-        )
+        self._bar = tqdm(total=iterations, initial=first, desc="train", unit="it", disable=not sys.stderr.isatty())
 
     def advance(self) -> None:
         self._bar.update()

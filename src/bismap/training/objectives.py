@@ -116,9 +116,7 @@ class ConsistencyPass:
             seen, aim = aim, seen
         with torch.no_grad():
             guide = forward(self.teacher.net, aim)
-        loss = kl_divergence(
-            forward(student, seen), guide, forward.mask(target.visible), self.settings.reduction
-        )
+        loss = kl_divergence(forward(student, seen), guide, forward.mask(target.visible), self.settings.reduction)
         weight = self.settings.weight * ramp_up(step, self.settings.rampup_iterations)
         return [Term("consistency", weight, loss)]
 
@@ -164,9 +162,7 @@ class TargetPass:
     def __call__(self, forward: Forward, student: nn.Module, batch: StepBatch, step: int) -> list[Term]:
         sce, target = self.settings, batch.target
         logits = forward(student, target.images)
-        ce, rce = symmetric_cross_entropy(
-            logits, forward.labels(target), sce.one_hot_floor, sce.prediction_floor
-        )
+        ce, rce = symmetric_cross_entropy(logits, forward.labels(target), sce.one_hot_floor, sce.prediction_floor)
         terms = [Term("target_ce", sce.ce_weight, ce), Term("target_rce", sce.rce_weight, rce)]
         if self.distillation is None:
             return terms

@@ -29,9 +29,7 @@ def source_records(
     images = _found(items, stylized, "stylised image")
     weights = _found(items, transferability, "transferability map")
     return tuple(
-        Record(
-            item.id, images.get(item.id, item.image), partial(dataset.read_label, item), weights.get(item.id)
-        )
+        Record(item.id, images.get(item.id, item.image), partial(dataset.read_label, item), weights.get(item.id))
         for item in items
     )
 

@@ -117,9 +117,7 @@ class Trainer:
     def _check(self, losses: dict[str, Tensor], batch: StepBatch) -> dict[str, float]:
         self.scaler.unscale_(self.optimizer)
         norm = get_total_norm([p.grad for p in self.net.parameters() if p.grad is not None])
-        *values, norm = torch.stack(
-            [*losses.values(), norm]
-        ).tolist()  # the only wait for the device in a step
+        *values, norm = torch.stack([*losses.values(), norm]).tolist()  # the only wait for the device in a step
         named = dict(zip(losses, values, strict=True))
         # With float16 an overflow is part of the search for a loss scale: the scaler skips such a step.
         searching = self.scaler.is_enabled() and self.scaler.get_scale() > 1.0

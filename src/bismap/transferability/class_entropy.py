@@ -33,9 +33,7 @@ def image_entropy(logits: np.ndarray) -> ImageEntropy:
     total = weights.sum(0)
     # H = log sum exp(z) - sum p z, of shifted logits: no log of a vanishing probability.
     entropy = np.log(total) - (weights * flat).sum(0) / total
-    return ImageEntropy(
-        np.bincount(predicted, minlength=classes), np.bincount(predicted, entropy, minlength=classes)
-    )
+    return ImageEntropy(np.bincount(predicted, minlength=classes), np.bincount(predicted, entropy, minlength=classes))
 
 
 def mean_entropy(images: Iterable[ImageEntropy]) -> tuple[np.ndarray, np.ndarray]:

@@ -41,9 +41,7 @@ def save_distances(folder: Path, table: SourceDistances) -> None:
     """Write distances.npy, images.csv (id and its distances in short) and summary.csv (one row)."""
     np.save(folder / "distances.npy", table.distances)
     cells = table.distances
-    by_image = pd.DataFrame(
-        {"id": table.ids, "mean": cells.mean(1), "min": cells.min(1), "max": cells.max(1)}
-    )
+    by_image = pd.DataFrame({"id": table.ids, "mean": cells.mean(1), "min": cells.min(1), "max": cells.max(1)})
     by_image.to_csv(folder / "images.csv", index=False, lineterminator="\n")
     rows, cols = table.grid
     summary = {"images": len(table.ids), "rows": rows, "cols": cols, "d_mean": table.d_mean}

@@ -29,7 +29,5 @@ def measure(shards: Sequence[CellShard], centres: np.ndarray) -> SourceDistances
     distances = np.stack([found[image_id] for image_id in ids])
     d_mean = math.fsum(distances.ravel()) / distances.size
     if d_mean == 0:
-        raise BismapError(
-            "every source cell lies on a target prototype: Eq. 9 has no scale (mean distance 0)"
-        )
+        raise BismapError("every source cell lies on a target prototype: Eq. 9 has no scale (mean distance 0)")
     return SourceDistances(tuple(ids), distances, shards[0].grid, d_mean)

@@ -52,9 +52,7 @@ def scan(layout: str, root: Path) -> Listing:
     if missing:
         parts = " and ".join(f"`{name}`" for name in missing)
         where = f"{root} lacks {parts}" if root.is_dir() else f"there is no folder {root}"
-        raise BismapError(
-            f"{where}. A data set of layout `{layout}` must look like this:\n{found.description}"
-        )
+        raise BismapError(f"{where}. A data set of layout `{layout}` must look like this:\n{found.description}")
     return found.scan(root)
 
 

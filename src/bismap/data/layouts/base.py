@@ -97,11 +97,7 @@ def by_stem(paths: Iterable[str], stem: Callable[[str], str]) -> tuple[dict[str,
 
 def orphans(labels: Mapping[str, str], images: Mapping[str, str]) -> list[Problem]:
     """A problem for each label that has no image, both given by stem."""
-    return [
-        Problem(path, "label without image", file_id(stem))
-        for stem, path in labels.items()
-        if stem not in images
-    ]
+    return [Problem(path, "label without image", file_id(stem)) for stem, path in labels.items() if stem not in images]
 
 
 def duplicate_ids(files: Iterable[RawFile]) -> list[Problem]:

@@ -37,9 +37,7 @@ def _scan(root: Path) -> Listing:
 
 
 def _empty_splits(root: Path, files: list[RawFile]) -> list[Problem]:
-    folders = {
-        path.name for path in (root / "leftImg8bit").iterdir() if path.is_dir() and path.name[0] != "."
-    }
+    folders = {path.name for path in (root / "leftImg8bit").iterdir() if path.is_dir() and path.name[0] != "."}
     empty = sorted(folders - {file.split for file in files})
     return [Problem(f"leftImg8bit/{split}", f"empty split: no {{city}}/*{IMAGE_SUFFIX}") for split in empty]
 

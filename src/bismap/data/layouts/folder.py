@@ -39,9 +39,7 @@ def _scan(root: Path) -> Listing:
     for split_file in split_files:
         stems = list(_split_stems(split_file, images))
         if not stems:
-            problems.append(
-                Problem(f"splits/{split_file.name}", "empty split: list images, or remove the file")
-            )
+            problems.append(Problem(f"splits/{split_file.name}", "empty split: list images, or remove the file"))
         for stem, problem in stems:
             if problem:
                 problems.append(Problem(f"splits/{split_file.name}", problem))
@@ -53,9 +51,7 @@ def _scan(root: Path) -> Listing:
 def _split_stems(split_file: Path, images: dict[str, str]) -> Iterator[tuple[str, str | None]]:
     """Stems that a list names, each with what is wrong with it."""
     seen = set()
-    for stem in filter(
-        None, map(str.strip, split_file.read_text(encoding="utf-8-sig", errors="replace").splitlines())
-    ):
+    for stem in filter(None, map(str.strip, split_file.read_text(encoding="utf-8-sig", errors="replace").splitlines())):
         if stem in seen:
             yield stem, f"names {stem} twice"
         elif stem not in images:

@@ -1,0 +1,111 @@
+"""The feature store: round trip, merging by key, and every kind of damage."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bismap.errors import BismapError
+from bismap.prototypes import feature_store
+from bismap.prototypes.feature_store import gather, open_all, open_features, write_features
+from bismap.prototypes.features import ClassFeatures
+
+D = 4
+
+
+@pytest.fixture(autouse=True)
+def _small_files(monkeypatch):
+    monkeypatch.setattr(feature_store, "CHUNK_ROWS", 8)
+    monkeypatch.setattr(feature_store, "SHARD_CHUNKS", 2)
+
+
+def kept(keys):
+    """Features that tell their key, so that a row put in the wrong place shows."""
+    keys = np.sort(np.asarray(keys, np.uint64))
+    features = (keys[:, None] * np.arange(1, D + 1, dtype=np.uint64) % 1000).astype(np.float16)
+    return ClassFeatures(features, keys)
+
+
+def write(path, *classes):
+    write_features(path, [kept(keys) for keys in classes])
+    return open_features(path)
+
+
+def test_round_trip(tmp_path):
+    store = write(tmp_path / "a.zarr", range(53), [], [7])
+    assert store.rows == (53, 0, 1)
+    for trainid, keys in enumerate((range(53), [], [7])):
+        expected = kept(keys)
+        np.testing.assert_array_equal(store.keys(trainid), expected.keys)
+        got = gather([store], trainid, 100)
+        assert got.dtype == np.float16
+        np.testing.assert_array_equal(got, expected.features)
+
+
+@given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=40), min_size=1, max_size=4), st.integers(1, 60))
+@settings(max_examples=30, deadline=None)
+def test_gather_is_the_smallest_keys(tmp_path_factory, shards, limit):
+    folder = tmp_path_factory.mktemp("stores")
+    stores = [write(folder / str(i), keys) for i, keys in enumerate(shards)]
+    whole = kept([key for keys in shards for key in keys])
+    np.testing.assert_array_equal(gather(stores, 0, limit), whole.features[:limit])
+
+
+def files(tmp_path, name):
+    return sorted((tmp_path / "a.zarr" / "00" / name / "c").rglob("*"), key=lambda p: (p.is_dir(), p))
+
+
+@pytest.mark.parametrize("name", ["features", "keys"])
+@pytest.mark.parametrize("number", [0, -1])
+def test_missing_file(tmp_path, name, number):
+    store = write(tmp_path / "a.zarr", range(50))
+    [path for path in files(tmp_path, name) if path.is_file()][number].unlink()
+    with pytest.raises(BismapError, match=rf"00/{name}: 3 of 4 files"):
+        gather([store], 0, 50)
+
+
+@pytest.mark.parametrize("name", ["features", "keys"])
+def test_every_flipped_byte_is_found(tmp_path, name):
+    store = write(tmp_path / "a.zarr", range(16))
+    path = next(path for path in files(tmp_path, name) if path.is_file())
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0x10
+        path.write_bytes(damaged)
+        with pytest.raises(BismapError, match=rf"a\.zarr/00/{name}"):
+            gather([store], 0, 16)
+
+
+@pytest.mark.parametrize("size", [0, 10, -1])
+def test_truncated_file(tmp_path, size):
+    store = write(tmp_path / "a.zarr", range(16))
+    path = next(path for path in files(tmp_path, "features") if path.is_file())
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(BismapError, match="damaged"):
+        gather([store], 0, 16)
+
+
+def test_missing_class(tmp_path):
+    store = write(tmp_path / "a.zarr", range(16))
+    (tmp_path / "a.zarr" / "00" / "features" / "zarr.json").unlink()
+    with pytest.raises(BismapError, match="00/features"):
+        gather([store], 0, 16)
+
+
+def test_not_finite(tmp_path):
+    broken = kept(range(20))
+    broken.features[17, 2] = np.nan
+    write_features(tmp_path / "a.zarr", [broken])
+    with pytest.raises(BismapError, match="rows from 16 are missing or not finite"):
+        gather([open_features(tmp_path / "a.zarr")], 0, 20)
+
+
+def test_stores_that_do_not_fit(tmp_path):
+    with pytest.raises(BismapError, match="no store of class features"):
+        open_all([tmp_path / "none.zarr"], 1)
+    write(tmp_path / "a.zarr", range(3))
+    with pytest.raises(BismapError, match="2 classes"):
+        open_all([tmp_path / "a.zarr"], 2)
+    with pytest.raises(BismapError, match="expected feature shards"):
+        open_all([], 2)
