@@ -12,13 +12,14 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 import sys
+from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
 
 from workflow.plan import load_plan
 
 # Conda environments hold the dependencies; the package itself is this checkout's.
-shell.prefix(f"export PYTHONPATH={workflow.basedir}/src${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
+shell.prefix(f"export PYTHONPATH={quote(workflow.basedir)}/src${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 
 
 configfile: "config.yaml"

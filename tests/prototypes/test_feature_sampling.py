@@ -151,7 +151,9 @@ def test_key_bounds_by_hand():
 
 
 @given(
-    st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=30), max_size=6),
+    st.lists(st.integers(0, 2**64 - 1), max_size=120, unique=True).map(
+        lambda keys: [keys[i : i + 30] for i in range(0, len(keys), 30)]
+    ),
     st.integers(1, 20),
     st.integers(0, 2**64 - 1),
 )

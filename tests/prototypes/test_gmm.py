@@ -5,11 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from bismap.errors import BismapError
-from bismap.prototypes.gmm import EMPTY, em_step, fit, unit_mixture
+from bismap.prototypes.gmm import em_step, fit, unit_mixture
 from bismap.prototypes.kmeans import kmeans_centres
 from bismap.prototypes.mixtures import Mixture, Mixtures
 
@@ -88,8 +87,6 @@ def test_default_stop_is_one_step_before_sklearn():
 
 def test_step_limit():
     x = post_relu(500)
-    with pytest.warns(ConvergenceWarning):
-        sklearn_fit(x, start(x), 2)
     stopped = fit(torch.from_numpy(x), start(x), reg_covar=REG, tolerance=1e-9, max_steps=2)
     assert not stopped.converged
     assert stopped.steps == 2
@@ -148,7 +145,6 @@ def test_empty_component_is_dropped():
     assert len(fitted.mixture) == 3
     assert fitted.mixture.weights.sum() == pytest.approx(1)
     torch.testing.assert_close(fitted.mixture.means, run_steps(x, begin, 3).mixture.means, rtol=1e-6, atol=1e-6)
-    assert EMPTY > 0
 
 
 @pytest.mark.parametrize(("n", "components"), [(1, 1), (5, 5), (8, 8), (20, 8)])
@@ -173,9 +169,8 @@ def test_identical_samples():
 def test_not_finite():
     x = post_relu(50)
     x[3, 4] = np.inf
-    begin = Mixture(*(t.clone() for t in vars(unit_mixture(torch.zeros(1, D))).values()))
     with pytest.raises(BismapError, match="finite"):
-        run_steps(x, begin, 1)
+        run_steps(x, unit_mixture(torch.zeros(1, D)), 1)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -72,7 +72,7 @@ class Extraction:
 
 
 class SmallestKeys:
-    """Streaming choice of the ``limit`` candidates with the smallest keys; memory of 1.25 ``limit``."""
+    """Streaming choice of the ``limit`` candidates with the smallest keys (distinct); holds 1.25 ``limit``."""
 
     def __init__(self, limit: int, bound: int = MAX_KEY) -> None:
         self.bound = np.uint64(bound)

@@ -7,9 +7,11 @@ A component's weighted log density is a polynomial of the feature,
 
 so that all components together are one matrix product. In float32 its terms may cancel: a near-constant
 channel with mean 0.3 and the variance floor 1e-6 has terms of 45,000 nat which differ by a few. The sum over
-channels of mean^2 / variance bounds what cancels; a component above ``STIFF`` is evaluated in float64, all
-others in float32. A dead channel (mean exactly 0, as ReLU makes it) adds nothing to that sum and stays exact,
-which is why features are not centred. Log densities are natural logs and include -(d/2) log(2 pi) (Eq. 4-5).
+channels of mean^2 / variance bounds what cancels; a component where it exceeds ``STIFF`` needs float64. A dead
+channel (mean exactly 0, as ReLU makes it) adds nothing to that sum and stays exact in float32, which is why
+features are not centred. EM takes float32 where it can; log densities, which are asked for far from every
+mean too, where a float32 sum of 256 terms errs by 1e-6 of its value, are evaluated in float64. They are
+natural logs and include -(d/2) log(2 pi) (Eq. 4-5).
 """
 
 import csv
@@ -63,13 +65,11 @@ class Components:
         linear: [C, K, d] float64, mean / variance; 0 in padding.
         half_precision: [C, K, d] float64, 1 / (2 variance); 0 in padding.
         constant: [C, K] float64; -inf in padding, so that an absent class has density 0.
-        stiff: [C, K] bool, True where float64 is needed.
     """
 
     linear: Tensor
     half_precision: Tensor
     constant: Tensor
-    stiff: Tensor
 
     @classmethod
     def of(cls, mixtures: Sequence[Mixture | None], device: torch.device | str) -> "Components":
@@ -85,15 +85,13 @@ class Components:
         linear = torch.zeros(*shape, present[0].means.shape[1], dtype=torch.float64)
         half_precision = torch.zeros_like(linear)
         constant = torch.full(shape, -math.inf, dtype=torch.float64)
-        stiff = torch.zeros(shape, dtype=torch.bool)
         for c, mixture in enumerate(mixtures):
             if mixture is not None:
                 k = len(mixture)
                 linear[c, :k] = mixture.means / mixture.variances
                 half_precision[c, :k] = 0.5 / mixture.variances
                 constant[c, :k] = _constant(mixture)
-                stiff[c, :k] = mixture.stiff
-        return cls(linear.to(device), half_precision.to(device), constant.to(device), stiff.to(device))
+        return cls(linear.to(device), half_precision.to(device), constant.to(device))
 
 
 def _constant(mixture: Mixture) -> Tensor:
@@ -117,8 +115,7 @@ class Block:
 class LogJoint:
     """Evaluates log(w_k N_k(x)) of M components; those of ``double`` [M] in float64, the rest in float32.
 
-    Float32 products must be IEEE: not under autocast, and ``torch.backends.cuda.matmul.allow_tf32`` off (the
-    default).
+    Float32 products must be IEEE: no autocast, and ``torch.backends.cuda.matmul.allow_tf32`` off (the default).
     """
 
     def __init__(self, components: Components, double: Tensor) -> None:
@@ -136,9 +133,9 @@ class LogJoint:
         return [_moments(x, block.dtype) for block in self.blocks]
 
     def __call__(self, moments: Sequence[Tensor]) -> Tensor:
-        """log(w_k N_k(x)) as [n, M] float32, given ``self.moments(x)``."""
+        """log(w_k N_k(x)) as [n, M], given ``self.moments(x)``; float64 if any component is."""
         parts = [
-            torch.addmm(block.constant, moment, block.coefficients.T).float()
+            torch.addmm(block.constant, moment, block.coefficients.T)
             for block, moment in zip(self.blocks, moments, strict=True)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)[:, self._place]
@@ -200,9 +197,9 @@ class Mixtures:
             [N, C] float32.
         """
         components = self.components(x.device)
-        log_joint = LogJoint(components, components.stiff.flatten())
+        log_joint = LogJoint(components, torch.ones_like(components.constant, dtype=torch.bool).flatten())
         parts = [
-            log_joint(log_joint.moments(part)).unflatten(1, components.constant.shape).logsumexp(2)
+            log_joint(log_joint.moments(part)).unflatten(1, components.constant.shape).logsumexp(2).float()
             for part in chunks(x, chunk_rows)
         ]
         return torch.cat(parts)

@@ -170,7 +170,7 @@ def _recolour(source: NDArray[np.uint8], reference: NDArray[np.uint8], gamma: fl
 
 
 class _Scratch(threading.local):
-    """A place for the new colour of each of the 2^24 colours; kept per thread, as fresh pages cost more than the rest."""
+    """The new colour of each of the 2^24 colours; kept per thread, as fresh pages cost more than the rest."""
 
     def __init__(self) -> None:
         self.table = np.empty(1 << 24, np.uint32)

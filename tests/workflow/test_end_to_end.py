@@ -1,0 +1,77 @@
+"""Miniatures in GTA5's and SYNTHIA's layout go through the real rules, from raw files to the JSON."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from tests.workflow.runs import planned, snakemake, tiny_config, write_project
+
+CITY = 19
+
+
+@pytest.fixture(scope="module", params=["gta", "synthia"])
+def finished(request, tmp_path_factory):
+    """A finished experiment in a folder whose name has a space and an accent."""
+    folder = tmp_path_factory.mktemp("end") / "my räume"
+    write_project(folder, request.param)
+    results = f"results/{request.param}"
+    snakemake(folder, "--cores", "2", f"{results}/bismap_distilled.json", f"{results}/bismap/overview.png",
+              f"{results}/gpa_stm/pseudo_labels/maps.json")  # fmt: skip
+    return folder, Path(results)
+
+
+def test_the_json_holds_scores_confusion_and_provenance(finished):
+    folder, results = finished
+    report = json.loads((folder / results / "bismap_distilled.json").read_text())
+    assert np.shape(report["confusion"]) == (CITY, CITY)
+    assert set(report["miou"]) == {"miou19", "miou16", "miou13"}
+    assert report["images"] == 3
+    stages = {item["stage"] for item in report["provenance"]["stages"]}
+    assert {"index", "stylize", "train", "source_prototypes", "transferability", "pseudo_labels", "predict"} <= stages
+    runs = {item["settings"]["objective"] for item in report["provenance"]["stages"] if item["stage"] == "train"}
+    assert runs == {"warmup", "retrain", "distill"}
+
+
+def test_pseudo_labels_are_palettised_and_keep_the_share(finished):
+    folder, results = finished
+    labels = [np.array(Image.open(p)) for p in (folder / results / "gpa_stm/pseudo_labels/maps").glob("*/*.png")]
+    modes = {Image.open(p).mode for p in (folder / results / "gpa_stm/pseudo_labels/maps").glob("*/*.png")}
+    assert modes == {"P"}
+    assert len(labels) == 4
+    assert np.mean([label != 255 for label in labels]) >= 0.6
+    assert all((label[label != 255] < CITY).all() for label in labels)
+
+
+def test_transferability_maps_are_not_trivial(finished):
+    folder, results = finished
+    maps = np.stack(
+        [np.array(Image.open(p)) for p in sorted((folder / results / "gpa/transferability").glob("*/*.png"))]
+    )
+    assert maps.dtype == np.uint8
+    assert maps.shape == (4, 48, 96)
+    assert maps.std() > 1
+
+
+def test_public_paths_are_links_and_nothing_is_left_behind(finished):
+    folder, results = finished
+    assert (folder / results / "bismap/model.safetensors").is_symlink()
+    assert not list((folder / "results/.store/.work").iterdir())
+    assert not list((folder / "results/.store/.locks").iterdir())
+
+
+def test_a_finished_experiment_has_nothing_to_do(finished):
+    folder, results = finished
+    assert planned(folder, f"{results}/bismap_distilled.json") == set()
+
+
+def test_a_new_threshold_reruns_what_depends_on_it(finished):
+    folder, results = finished
+    raw = tiny_config(results.name)
+    raw["experiments"][results.name]["settings"]["pseudo_labels"]["share"] = 0.5
+    (folder / "config.yaml").write_text(yaml.safe_dump(raw))
+    assert planned(folder, f"{results}/bismap_distilled.json") == {"pseudo_labels", "train", "predict", "evaluate"}
+    assert planned(folder, f"{results}/gpa_stm.json") <= {"predict", "evaluate"}
