@@ -43,7 +43,7 @@ def test_round_trip(tmp_path):
 
 
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=40), min_size=1, max_size=4), st.integers(1, 60))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_gather_is_the_smallest_keys(tmp_path_factory, shards, limit):
     folder = tmp_path_factory.mktemp("stores")
     stores = [write(folder / str(i), keys) for i, keys in enumerate(shards)]
@@ -69,8 +69,8 @@ def test_flipped_bytes_never_change_what_is_read(tmp_path, name):
     store, expected = write(tmp_path / "a.zarr", range(16)), kept(range(16)).features
     path = next(path for path in files(tmp_path, name) if path.is_file())
     whole = path.read_bytes()
-    unnoticed = 0
-    for position in range(len(whole)):
+    unnoticed, messages = 0, []
+    for position in range(0, len(whole), 2):
         damaged = bytearray(whole)
         damaged[position] ^= 0x10
         path.write_bytes(damaged)
@@ -78,8 +78,9 @@ def test_flipped_bytes_never_change_what_is_read(tmp_path, name):
             np.testing.assert_array_equal(gather([store], 0, 16), expected)
             unnoticed += 1  # zstd's frame header has bits without effect
         except BismapError as error:
-            assert f"a.zarr/00/{name}" in str(error)
+            messages.append(str(error))
     assert unnoticed <= 4
+    assert all(f"a.zarr/00/{name}" in message for message in messages)
 
 
 @pytest.mark.parametrize("size", [0, 10, -1])

@@ -99,10 +99,8 @@ def test_no_features_at_all(tmp_path):
 
 
 def test_damaged_store(tmp_path):
-    manifests = run(tmp_path, [kept(blobs(50)), kept([]), kept([])]) and [
-        tmp_path / "prototypes-features" / "0-of-1.csv"
-    ]
-    file = manifests[0].with_suffix("") / STORE / "00" / "features" / "c" / "0" / "0"
-    file.unlink()
+    run(tmp_path, [kept(blobs(50)), kept([]), kept([])])
+    manifest = tmp_path / "prototypes-features" / "0-of-1.csv"
+    (manifest.with_suffix("") / STORE / "00" / "features" / "c" / "0" / "0").unlink()
     with pytest.raises(BismapError, match=r"0-of-1/features\.zarr/00/features: 0 of 1 files"):
-        source_prototypes.run(make_job(tmp_path, "again", SETTINGS, features=manifests))
+        source_prototypes.run(make_job(tmp_path, "again", SETTINGS, features=[manifest]))

@@ -20,14 +20,12 @@ def count_predictions(
 ) -> tuple[NDArray[np.int64], int]:
     """Joint counts of truth and predictions over a split, and the number of images.
 
-    Every image of the split must have a truth and a prediction of the truth's size, and there must be no others.
+    Every image of the split must have a truth and a prediction of the truth's size, and no other may have one.
 
     Raises:
         BismapError: naming the image that breaks this.
     """
-    items = labelled_items(dataset, split)
-    if len(items) != len(dataset.items(split)):
-        raise BismapError(f"evaluate: split `{split}` holds images without truth")
+    items = dataset.items(split)
     _match_ids({item.id for item in items}, set(predictions), f"predictions of split `{split}`")
 
     def count(item: "Item") -> NDArray[np.int64]:
@@ -51,10 +49,10 @@ def count_pseudo_labels(
     Raises:
         BismapError: if ids do not match, or no image has a truth.
     """
-    items = labelled_items(dataset, split)
+    _match_ids({item.id for item in dataset.items(split)}, set(pseudo_labels), f"pseudo-labels of split `{split}`")
+    items = [item for item in dataset.items(split) if item.label is not None]
     if not items:
         raise BismapError(f"no image of split `{split}` has a truth to measure pseudo-labels against")
-    _match_ids({item.id for item in dataset.items(split)}, set(pseudo_labels), f"pseudo-labels of split `{split}`")
 
     def count(item: "Item") -> NDArray[np.int64]:
         given = read_png_label(pseudo_labels[item.id])
@@ -62,18 +60,6 @@ def count_pseudo_labels(
         return _checked(joint_counts(truth, given), dataset, item.id, complete=False)
 
     return sum_counts(count, items, threads), len(items)
-
-
-def labelled_items(dataset: "Dataset", split: str) -> "list[Item]":
-    """Items of the split that have a truth, sorted by id.
-
-    Raises:
-        BismapError: if the split is empty.
-    """
-    items = dataset.items(split)
-    if not items:
-        raise BismapError(f"split `{split}` holds no image")
-    return [item for item in items if item.label is not None]
 
 
 def _match_ids(wanted: set[str], found: set[str], what: str) -> None:

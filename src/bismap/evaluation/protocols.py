@@ -48,17 +48,17 @@ def mean_iou(iou: NDArray[np.float64], subset: Sequence[int]) -> float | None:
 
 
 def subset_indices(names: Sequence[str], subsets: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
-    """trainIds of each named subset.
+    """trainIds of each named subset; an empty list of members means all classes.
 
     Raises:
-        BismapError: for a class that does not exist, stands twice, or an empty subset.
+        BismapError: for a class that does not exist or stands twice.
     """
     indices = {}
     for subset, members in subsets.items():
         unknown = [member for member in members if member not in names]
         if unknown:
             raise BismapError(f"class subset `{subset}`: no class {unknown[0]!r}; known: {', '.join(names)}")
-        if not members or len(set(members)) != len(members):
-            raise BismapError(f"class subset `{subset}` is empty or names a class twice: {list(members)}")
-        indices[subset] = [names.index(member) for member in members]
+        if len(set(members)) != len(members):
+            raise BismapError(f"class subset `{subset}` names a class twice: {list(members)}")
+        indices[subset] = [names.index(member) for member in members or names]
     return indices

@@ -33,7 +33,7 @@ def evaluation_report(
     Args:
         counts: joint counts [256, 256] over the split, rows = truth.
         names: class names in trainId order.
-        subsets: name of a figure (``miou16``) -> names of its classes.
+        subsets: name of a figure (``miou16``) -> names of its classes; none = all.
         images: number of images counted.
     """
     classes = len(names)
@@ -41,7 +41,7 @@ def evaluation_report(
     iou = class_iou(confusion)
     report = {
         "classes": list(names),
-        "subsets": {subset: list(members) for subset, members in subsets.items()},
+        "subsets": {subset: list(members or names) for subset, members in subsets.items()},
         "confusion": confusion.tolist(),
         "images": images,
         "iou": named(names, iou),

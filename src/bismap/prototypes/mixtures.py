@@ -140,6 +140,12 @@ class LogJoint:
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)[:, self._place]
 
+    def split(self, values: Tensor) -> list[Tensor]:
+        """``values`` [n, M] as one [n, m] for each block, in its dtype."""
+        if len(self.blocks) == 1:
+            return [values]
+        return [values[:, block.index].to(block.dtype) for block in self.blocks]
+
 
 def _moments(x: Tensor, dtype: torch.dtype) -> Tensor:
     d = x.shape[1]

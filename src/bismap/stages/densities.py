@@ -7,7 +7,6 @@ from bismap.data.dataset import open_dataset
 from bismap.extractor.images import read_ahead
 from bismap.job import Job
 from bismap.models.inference import feature_map
-from bismap.models.inputs import normalize
 from bismap.models.weights import load_network
 from bismap.prototypes.mixtures import load_mixtures
 from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes
@@ -27,7 +26,6 @@ def run(job: Job) -> None:
     writer = DensityWriter(job.out, grid, dataset.classes.names, dataset.classes.palette())
     images = read_ahead([item.image for item in items], size, job.threads)
     for item, image in zip(items, images, strict=True):
-        pixels = normalize(torch.from_numpy(image)[None], job.device)
-        features = feature_map(network, pixels, autocast=False)[0]
+        features = feature_map(network, torch.from_numpy(image)[None], autocast=False)[0]
         writer.add(item.id, *most_likely_classes(features, bank, size))
     writer.close()

@@ -90,7 +90,7 @@ def _student(job: Job, classes: int) -> DeepLabV3Plus:
     if bool(weights) != (settings["init"] != "random"):
         raise BismapError(f"init is `{settings['init']}`, but {len(weights)} files of start weights were given")
     if weights:
-        load_backbone(net, job.input("init_weights"), settings["init_sha256"])
+        load_backbone(net, job.input("init_weights"))
     return net.to(job.device)
 
 

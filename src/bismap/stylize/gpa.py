@@ -69,7 +69,7 @@ def fit_gamma(lightness: NDArray[np.float64], target_mean: float, beta: float) -
     Args:
         lightness: L in [0, 1], any shape; clipped to [1e-3, 1].
         target_mean: mean lightness aimed at, in [0, 1].
-        beta: > 0, pull towards gamma = 1.
+        beta: >= 0, pull towards gamma = 1.
     """
     log_l = np.log(np.clip(lightness.ravel(), MIN_LIGHTNESS, 1.0))
 
@@ -78,7 +78,7 @@ def fit_gamma(lightness: NDArray[np.float64], target_mean: float, beta: float) -
 
     def slope(gamma: float) -> float:
         power = np.exp(gamma * log_l)
-        pull = (power.mean() - target_mean) * (log_l @ power) / log_l.size
+        pull = (power.mean() - target_mean) * (log_l * power).mean()
         return float(pull + beta * (gamma - 1.0))
 
     if slope(1.0) <= 0.0:
@@ -86,7 +86,10 @@ def fit_gamma(lightness: NDArray[np.float64], target_mean: float, beta: float) -
         while slope(upper) < 0.0:
             upper *= 2.0
         return float(brentq(slope, 1.0, upper, xtol=GAMMA_TOLERANCE))
-    minima = [float(brentq(slope, low, high, xtol=GAMMA_TOLERANCE)) for low, high in _rises(log_l, target_mean, beta)]
+    grid = np.linspace(0.0, 1.0, _SCAN_STEPS + 1)
+    slopes = [slope(gamma) for gamma in grid]
+    rises = [k for k in range(_SCAN_STEPS) if slopes[k] <= 0.0 < slopes[k + 1]]
+    minima = [float(brentq(slope, grid[k], grid[k + 1], xtol=GAMMA_TOLERANCE)) for k in rises]
     return min(minima, key=objective)
 
 
@@ -137,18 +140,6 @@ def _cumulative(
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
     total = np.cumsum(counts)
     return ranked[last], total[last] / total[-1], np.diff(last, prepend=-1)
-
-
-def _rises(log_l: NDArray[np.float64], target_mean: float, beta: float) -> list[tuple[float, float]]:
-    """Intervals of [0, 1] in which the objective's slope goes from negative to not negative."""
-    step = np.exp(log_l / _SCAN_STEPS)
-    power = np.ones_like(log_l)
-    slopes = []
-    for k in range(_SCAN_STEPS + 1):
-        pull = (power.mean() - target_mean) * (log_l @ power) / log_l.size
-        slopes.append(pull + beta * (k / _SCAN_STEPS - 1.0))
-        power *= step
-    return [(k / _SCAN_STEPS, (k + 1) / _SCAN_STEPS) for k in range(_SCAN_STEPS) if slopes[k] < 0.0 <= slopes[k + 1]]
 
 
 def _fit_lightness(image: NDArray[np.uint8], stride: int) -> NDArray[np.float64]:
