@@ -56,7 +56,8 @@ def test_json_is_sorted_indented_and_the_same_each_time(tmp_path):
     write_json(tmp_path / "two.json", dict(reversed(report.items())))
     text = (tmp_path / "one.json").read_text()
     assert text == (tmp_path / "two.json").read_text()
-    assert text.startswith('{\n  "a": {\n    "y": 0.1') and text.endswith("}\n")
+    assert text.startswith('{\n  "a": {\n    "y": 0.1')
+    assert text.endswith("}\n")
     assert json.loads(text) == report
 
 

@@ -112,11 +112,11 @@ def _draw_bar(strip: Image.Image, corner: tuple[int, int], width: int, caption: 
 
 
 def _draw_legend(legend: Sequence[tuple[str, Color]], width: int) -> Image.Image:
-    """Swatches with names, in as many equal columns as fit."""
+    """Swatches with names, in equal columns and lines of equal length."""
     font = _font(SMALL)
     cell = SWATCH + GAP + max(int(font.getlength(name)) for name, _ in legend) + 3 * GAP
-    columns = max((width - 2 * MARGIN) // cell, 1)
-    lines = -(-len(legend) // columns)
+    lines = -(-len(legend) // max((width - 2 * MARGIN) // cell, 1))
+    columns = -(-len(legend) // lines)
     line = SWATCH + GAP
     strip = Image.new("RGB", (width, lines * line + 3 * GAP), PAPER)
     draw = ImageDraw.Draw(strip)
