@@ -1,0 +1,55 @@
+"""Codes on the density grid, and which pixels a threshold keeps."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bismap.data import IGNORE
+from bismap.errors import BismapError
+from bismap.pseudo_labels.grid import CODES, DensityGrid
+from bismap.pseudo_labels.threshold import choose_code, keep
+
+GRID = DensityGrid(offset=-4096.0, step=0.125)
+
+
+@given(st.floats(-4096, 4000, width=32), st.integers(-4096 * 8, 4000 * 8))
+def test_comparing_codes_is_comparing_densities_at_any_delta_on_the_grid(density, steps):
+    delta = steps / 8
+    kept = GRID.encode(np.array([density], np.float32))[0] >= GRID.threshold_code(delta)
+    assert kept == (np.float32(density) >= delta)
+
+
+def test_codes_are_clipped_at_both_ends():
+    assert GRID.encode(np.array([-1e9, 1e9])).tolist() == [0, CODES - 1]
+    assert GRID.threshold_code(1e9) == CODES
+    assert GRID.threshold_code(-1e9) == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, CODES - 1), st.integers(1, 50)), min_size=1, max_size=30),
+    st.floats(0.01, 1.0),
+)
+def test_a_share_keeps_at_least_as_much_with_the_greatest_code(cells, share):
+    histogram = np.zeros((4, CODES), np.int64)
+    for c, code, pixels in cells:
+        histogram[c, code] += pixels
+    code = choose_code({"share": share}, GRID, histogram)
+    total = histogram.sum()
+    assert histogram[:, code:].sum() >= share * total
+    assert histogram[:, code + 1 :].sum() < share * total
+
+
+def test_a_density_is_taken_as_it_is():
+    assert GRID.decode(choose_code({"density": 100.0}, GRID, np.zeros((1, CODES), np.int64))) == 100.0
+
+
+@pytest.mark.parametrize("threshold", [{}, {"density": 1.0, "share": 0.5}, {"percent": 3}])
+def test_anything_else_is_an_error(threshold):
+    with pytest.raises(BismapError, match="either `density` or `share`"):
+        choose_code(threshold, GRID, np.zeros((1, CODES), np.int64))
+
+
+def test_pixels_below_the_code_are_ignored():
+    classes, codes = np.array([[3, 4]], np.uint8), np.array([[9, 10]], np.uint16)
+    assert keep(classes, codes, 10).tolist() == [[IGNORE, 4]]
