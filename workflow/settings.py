@@ -72,7 +72,8 @@ def _train(scope: Scope, wildcards: Any) -> Settings:
         "retrain": {
             "target": target,
             "sce": _plain(training.sce),
-            "consistency": _plain(training.consistency) if run.consistency else None,
+            "consistency": _plain(training.consistency, "strong") if run.consistency else None,
+            "strong": _plain(training.consistency.strong) if run.consistency else None,
         },
         "distill": {
             "target": target,
