@@ -10,7 +10,7 @@ from workflow.settings import stage_settings
 
 from bismap.config import load_config
 from bismap.extractor.cells import extract_cells
-from bismap.extractor.network import Recipe, new_extractor
+from bismap.extractor.network import Recipe, load_extractor, new_extractor, save_extractor
 from bismap.job import Job
 from bismap.stages import index, train
 from bismap.store import write_manifest
@@ -75,9 +75,10 @@ def test_resnet101_makes_a_step_of_each_objective(data, tmp_path, run):
     assert "loss" in (tmp_path / "out" / "metrics.csv").read_text()
 
 
-def test_resnet152_with_selective_kernels_maps_an_image():
+def test_resnet152_with_selective_kernels_maps_an_image(tmp_path):
     recipe = Recipe({"backbone": "simclr_resnet152", "max_pool_padding": "same"}, 32, "none")
-    extractor = new_extractor(recipe, 0, "cpu")
+    save_extractor(tmp_path / "extractor.safetensors", new_extractor(recipe, 0, "cpu"))
+    extractor = load_extractor(tmp_path / "extractor.safetensors", "cpu")
     images = iter([np.zeros((128, 256, 3), np.uint8)])
-    cells = np.concatenate(list(extract_cells(extractor, images, (4, 4), 1)))
+    cells = np.stack(list(extract_cells(extractor, images, (4, 4), 1)))
     assert cells.shape == (1, 16, 2048)

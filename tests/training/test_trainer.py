@@ -33,7 +33,7 @@ OBJECTIVES = ["warmup", "retrain", "distill"]
 ITERATIONS = 6
 
 
-def make_trainer(objective: str, **changes) -> Trainer:
+def make_trainer(objective: str, dtype: torch.dtype | None = None, **changes) -> Trainer:
     net = make_tiny_net()
     teacher = None
     if objective == "distill":
@@ -45,7 +45,7 @@ def make_trainer(objective: str, **changes) -> Trainer:
         build_objective({**SETTINGS, "objective": objective} | changes, net, teacher),
         build_optimizer(net, lr=0.02, head_lr_factor=10, momentum=0.9, weight_decay=5e-4),
         Schedule(ITERATIONS, 2, 0.9, 1e-7),
-        Forward("cpu", None),
+        Forward("cpu", dtype),
         log_every=4,
         seed=7,
     )
@@ -87,18 +87,18 @@ def assert_same(first, second) -> None:
 def test_a_killed_training_ends_like_one_that_ran_through(objective, source, target, tmp_path):
     steps = steps_for(objective, source, target)
     through = make_trainer(objective)
-    through.fit(steps, tmp_path, workers=0)
+    through.fit(steps, tmp_path, workers=0, save_every=100)
     expected = outcome(through, tmp_path)
 
     folder = tmp_path / "state"
     folder.mkdir()
     with pytest.raises(RuntimeError, match="power"):
-        make_trainer(objective).fit(Broken(steps, at=2), folder, workers=0, save_seconds=0.0)
+        make_trainer(objective).fit(Broken(steps, at=2), folder, workers=0, save_every=1)
     with pytest.raises(SystemExit) as stop:
-        make_trainer(objective).fit(Broken(steps, 4, signal.SIGTERM), folder, workers=0)
+        make_trainer(objective).fit(Broken(steps, 4, signal.SIGTERM), folder, workers=0, save_every=100)
     assert stop.value.code == 143
     resumed = make_trainer(objective)
-    resumed.fit(steps, folder, workers=0)
+    resumed.fit(steps, folder, workers=0, save_every=100)
     assert_same(outcome(resumed, tmp_path), expected)
 
 
@@ -107,7 +107,7 @@ def test_stop_signals_save_first(number, status, source, tmp_path):
     trainer = make_trainer("warmup")
     handler = signal.getsignal(number)
     with pytest.raises(SystemExit) as stop:
-        trainer.fit(Broken(Steps(source, None), 3, number), tmp_path, workers=0)
+        trainer.fit(Broken(Steps(source, None), 3, number), tmp_path, workers=0, save_every=100)
     assert stop.value.code == status
     assert [path.name for path in tmp_path.glob("*.pt")] == ["step-00000004.pt"]
     assert signal.getsignal(number) == handler
@@ -117,8 +117,8 @@ def test_workers_outlive_a_stop_signal_and_change_nothing(source, target, tmp_pa
     """Worker 0 signals itself at step 4, as a scheduler signals every process of a job."""
     steps = steps_for("retrain", source, target)
     alone, shared = make_trainer("retrain"), make_trainer("retrain")
-    alone.fit(steps, tmp_path, workers=0)
-    shared.fit(Broken(steps, 4, signal.SIGTERM), tmp_path / "shared", workers=2)
+    alone.fit(steps, tmp_path, workers=0, save_every=100)
+    shared.fit(Broken(steps, 4, signal.SIGTERM), tmp_path / "shared", workers=2, save_every=100)
     assert_same(outcome(shared, tmp_path), outcome(alone, tmp_path))
 
 
@@ -133,7 +133,7 @@ def test_steps_on_the_same_crops_lower_their_loss(objective, source, target):
 
 def test_metrics_table(source, target, tmp_path):
     trainer = make_trainer("retrain")
-    trainer.fit(steps_for("retrain", source, target), tmp_path, workers=0)
+    trainer.fit(steps_for("retrain", source, target), tmp_path, workers=0, save_every=100)
     _, table = outcome(trainer, tmp_path)
     header, *rows = table.splitlines()
     assert header == (
@@ -219,7 +219,7 @@ def test_a_step_without_any_label_is_counted_and_harmless(source, target, tmp_pa
     nothing = tuple(r._replace(read_label=partial(np.copy, blank)) for r in source.records)
     steps = Steps(replace(source, records=nothing), replace(target, records=nothing))
     trainer = make_trainer("retrain")
-    trainer.fit(steps, tmp_path, workers=0)
+    trainer.fit(steps, tmp_path, workers=0, save_every=100)
     assert [row["unlabelled_crops"] for row in trainer.metrics.rows] == [16, 8]
     assert trainer.metrics.rows[0]["source_ce"] == trainer.metrics.rows[0]["target_rce"] == 0.0
     assert all(torch.isfinite(p).all() for p in trainer.net.parameters())
@@ -256,7 +256,7 @@ from bismap.training.batches import Steps
 torch.set_num_threads(1)
 source = torch.load({source!r}, weights_only=False)
 make_trainer("warmup").fit(
-    Broken(Steps(source, None), 4, signal.SIGKILL), Path({state!r}), workers=0, save_seconds=0.0)
+    Broken(Steps(source, None), 4, signal.SIGKILL), Path({state!r}), workers=0, save_every=1)
 """
 
 
@@ -268,7 +268,32 @@ def test_sigkill(source, tmp_path):
     script = KILLED.format(tests=str(Path(__file__).parent), source=str(tmp_path / "source.pt"), state=str(state))
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     resumed, through = make_trainer("warmup"), make_trainer("warmup")
-    resumed.fit(Steps(source, None), state, workers=0)
+    resumed.fit(Steps(source, None), state, workers=0, save_every=100)
     (tmp_path / "other").mkdir()
-    through.fit(Steps(source, None), tmp_path / "other", workers=0)
+    through.fit(Steps(source, None), tmp_path / "other", workers=0, save_every=100)
     assert_same(outcome(resumed, tmp_path), outcome(through, tmp_path))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_stays_near_single(dtype, source, target):
+    batch = steps_for("retrain", source, target)[0]
+    single, half = make_trainer("retrain"), make_trainer("retrain", dtype)
+    expected, found = single.optimize(batch), half.optimize(batch)
+    assert found["source_ce"] == pytest.approx(expected["source_ce"], rel=0.02)
+    assert found["target_rce"] == pytest.approx(expected["target_rce"], rel=0.02)
+
+
+def test_float16_overflow_lowers_the_scale_and_skips_the_step(source):
+    trainer = make_trainer("warmup", dtype=torch.float16)
+    trainer.schedule.apply(trainer.optimizer, 2)
+    before = {name: p.detach().clone() for name, p in trainer.net.named_parameters()}
+    scale = trainer.scaler.get_scale()
+    trainer.net.backbone[0].weight.register_hook(lambda gradient: gradient * float("inf"))
+    trainer.optimize(Steps(source, None)[0])
+    assert trainer.scaler.get_scale() == scale / 2
+    assert all(torch.equal(p, before[name]) for name, p in trainer.net.named_parameters())
+
+
+def test_periodic_states(source, tmp_path):
+    make_trainer("warmup").fit(Steps(source, None), tmp_path, workers=0, save_every=2)
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["step-00000004.pt", "step-00000006.pt"]

@@ -37,7 +37,8 @@ def run(job: Job) -> None:
         settings["log_every"],
         settings["seed"],
     )
-    trainer.fit(steps, job.state, workers=0 if job.device == "cpu" else job.threads)
+    # On a CPU worker processes would only take the training's own cores away from it.
+    trainer.fit(steps, job.state, 0 if job.device == "cpu" else job.threads, settings["save_every"])
     metadata = {"classes": list(source.classes.names), "objective": settings["objective"]}
     save_network(job.out / "model.safetensors", net, metadata)
     trainer.metrics.write(job.out / "metrics.csv")

@@ -17,7 +17,7 @@ from bismap.data import IGNORE
 Size = tuple[int, int]
 
 CROP_RETRIES = 20
-OVERVIEW_SIDE = 64
+OVERVIEW_SIDE = 32
 
 
 class Jitter(NamedTuple):

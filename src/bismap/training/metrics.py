@@ -4,6 +4,7 @@ import csv
 import logging
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,7 @@ class Metrics:
         return row
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "rows": self.rows, "sums": self._sums, "steps": self._steps, "unlabelled": self._unlabelled
-        }  # fmt: skip
+        return {"rows": self.rows, "sums": self._sums, "steps": self._steps, "unlabelled": self._unlabelled}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rows, self._sums = state["rows"], state["sums"]
@@ -64,7 +63,7 @@ class Metrics:
 
 
 class Progress:
-    """A progress bar on a terminal; elsewhere a line of the log per row of metrics."""
+    """A line of the log per row of metrics and, on a terminal, a progress bar."""
 
     def __init__(self, iterations: int, first: int) -> None:
         self._iterations = iterations
@@ -76,17 +75,13 @@ class Progress:
         self._bar.update()
 
     def report(self, row: dict[str, float]) -> None:
-        """Show the newest row of metrics."""
+        """Log the newest row of metrics."""
         step = int(row["step"])
-        if not self._bar.disable:
-            self._bar.set_postfix(loss=f"{row['loss']:.4f}", refresh=False)
-            return
         rate = (step - self._first) / max(time.monotonic() - self._began, 1e-9)
-        left = int((self._iterations - step) / rate)
-        log.info(
-            "step %d/%d  loss %.4f  lr %.3g  %.2f it/s  ETA %d:%02d:%02d",
-            step, self._iterations, row["loss"], row["lr"], rate, left // 3600, left // 60 % 60, left % 60,
-        )  # fmt: skip
+        left = timedelta(seconds=int((self._iterations - step) / rate))
+        line = "step %d/%d  loss %.4f  lr %.3g  %.2f it/s  ETA %s"
+        self._bar.clear()  # the log may go to the same terminal
+        log.info(line, step, self._iterations, row["loss"], row["lr"], rate, left)
 
     def close(self) -> None:
         self._bar.close()

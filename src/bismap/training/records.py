@@ -25,7 +25,7 @@ def source_records(
     Raises:
         BismapError: naming the images that a given set of files lacks.
     """
-    items = _items(dataset, split, "source")
+    items = dataset.items(split)
     images = _found(items, stylized, "stylised image")
     weights = _found(items, transferability, "transferability map")
     return tuple(
@@ -40,18 +40,11 @@ def target_records(dataset: Dataset, split: str, pseudo_labels: Sequence[Path]) 
     Raises:
         BismapError: naming the images without a pseudo-label.
     """
-    items = _items(dataset, split, "target")
+    items = dataset.items(split)
     if not pseudo_labels:
         raise BismapError("training on the target needs the input `pseudo_labels`, and none was given")
     labels = _found(items, pseudo_labels, "pseudo-label")
     return tuple(Record(item.id, item.image, partial(read_png_label, labels[item.id])) for item in items)
-
-
-def _items(dataset: Dataset, split: str, domain: str) -> list[Item]:
-    items = dataset.items(split)
-    if not items:
-        raise BismapError(f"the {domain} data set has no image in its split `{split}`")
-    return items
 
 
 def _found(items: Sequence[Item], manifests: Sequence[Path], what: str) -> Mapping[str, Path]:

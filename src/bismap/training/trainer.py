@@ -4,7 +4,6 @@ import logging
 import math
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,8 +21,6 @@ from bismap.training.batches import StepBatch, Steps, step_batches
 from bismap.training.metrics import Metrics, Progress
 from bismap.training.objectives import Forward, Objective
 from bismap.training.optimizer import Schedule
-
-SAVE_SECONDS = 300.0
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +54,10 @@ class Trainer:
         kind = torch.device(forward.device).type
         self.scaler = torch.amp.GradScaler(kind, enabled=forward.dtype == torch.float16)
 
-    def fit(self, steps: Steps, folder: Path, workers: int, save_seconds: float = SAVE_SECONDS) -> None:
+    def fit(self, steps: Steps, folder: Path, workers: int, save_every: int) -> None:
         """Train to the schedule's end, from the newest state in ``folder`` if there is one.
 
-        The state is saved every ``save_seconds`` and on SIGTERM and SIGUSR1.
+        The state is saved every ``save_every`` steps and on SIGTERM and SIGUSR1.
 
         Raises:
             BismapError: for a non-finite loss, an unreadable image, a state that cannot be written.
@@ -70,13 +67,11 @@ class Trainer:
         end = self.schedule.iterations
         pinned = torch.device(self.forward.device).type == "cuda"
         self.net.train()
-        saved = time.monotonic()
         with _stop_signals() as received, closing(Progress(end, self.step)) as progress:
             for batch in step_batches(steps, self.step, end, workers, pinned):
                 self._advance(batch, progress)
-                if received or time.monotonic() - saved >= save_seconds:
+                if received or self.step % save_every == 0:
                     state.save(folder, self.step, self.state_dict())
-                    saved = time.monotonic()
                 if received:
                     log.warning("stopped by signal %d at step %d; state saved", received[0], self.step)
                     raise SystemExit(128 + received[0])
