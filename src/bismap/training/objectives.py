@@ -22,9 +22,9 @@ from bismap.losses import (
     symmetric_cross_entropy,
 )
 from bismap.models.inputs import normalize
-from bismap.models.network import upsample
 from bismap.training.batches import Batch, StepBatch
 from bismap.training.ema import MeanTeacher
+from bismap.training.enlarge import enlarge
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}
 
@@ -55,7 +55,7 @@ class Forward:
         kind = torch.device(self.device).type
         with torch.autocast(kind, dtype=self.dtype, enabled=self.dtype is not None):
             logits = net(inputs)
-        return upsample(logits.float(), images.shape[1:3])
+        return enlarge(logits, images.shape[1:3])
 
     def labels(self, batch: Batch) -> Tensor:
         """Labels ``[B, h, w]`` int64."""

@@ -1,0 +1,110 @@
+"""Peak memory of every stage at the real image sizes, beside what its rule asks for.
+
+    python benchmarks/memory.py FOLDER [--images 8] [--networks small|real] [--shard 4] [--batch 1]
+
+Renders GTA5-sized and Cityscapes-sized images, runs the workflow's own rules on them in FOLDER (which must
+not exist), and prints the peak resident memory of each rule's jobs as their logs state it. Run it with two
+values of ``--shard`` to see that a stage's memory does not grow with its shard, and with two of ``--batch``
+to see what a crop more costs a training.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+ROOT = Path(__file__).parents[1]
+EXPERIMENT = "memory"
+SIZES = {"source": (1914, 1052), "target": (2048, 1024)}
+PEAK = re.compile(r"(\w+): done in .* peak memory (\d+) MB")
+ASKED = re.compile(r"^rule (\w+):.*?mem_mb=(\d+)", re.MULTILINE | re.DOTALL)
+
+
+def project(images: int, shard: int, batch: int, real: bool) -> dict[str, Any]:
+    """config.yaml with one more experiment: `gta` on rendered images, trainings of two steps."""
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for domain, (width, height) in SIZES.items():
+        splits = {"train": images} | ({"val": images} if domain == "target" else {})
+        raw["datasets"][f"memory_{domain}"] = raw["datasets"]["gta5" if domain == "source" else "cityscapes"] | {
+            "root": None,
+            "missing_pairs": [],
+            "render": {"domain": domain, "seed": 0, "width": width, "height": height, "images": splits},
+        }
+    both = {"iterations": 2, "batch_source": batch, "batch_target": batch}
+    settings = {
+        "training": {"warmup": {"iterations": 2, "batch_source": 2 * batch}, "retrain": both, "distill": both,
+                     "warmup_iterations": 1, "lr": 1e-4},
+        "pseudo_labels": {"density": None, "share": 0.6},
+    }  # fmt: skip
+    starts = {"imagenet": "random", "simclr": "random"}
+    if real:
+        raw["weights"]["simclr_resnet152_sk"] |= {"file": "extractor.pth"}
+    else:
+        own = raw["experiments"]["demo"]["settings"]
+        settings |= {"network": own["network"], "extractor": own["extractor"]}
+        settings["extractor"]["pretrain"] |= {"iterations": 2}
+    raw["experiments"][EXPERIMENT] = raw["experiments"]["gta"] | {
+        "source": {"dataset": "memory_source", "split": "train"},
+        "target": {"dataset": "memory_target", "adapt": "train", "evaluate": "val"},
+        "device": "cpu", "shard_images": shard, "starts": starts, "settings": settings,
+    }  # fmt: skip
+    return raw
+
+
+def write_extractor(path: Path) -> None:
+    """Random weights of the ResNet-152 with selective kernels."""
+    from bismap.extractor.network import Recipe, new_extractor
+
+    recipe = Recipe({"backbone": "simclr_resnet152", "max_pool_padding": "same"}, 32, "none")
+    torch.save(new_extractor(recipe, 0, "cpu").backbone.state_dict(), path)
+
+
+def peaks(folder: Path) -> dict[str, list[int]]:
+    """Peak memory of every job, MB, by rule or, for `train`, by run."""
+    found = defaultdict(list)
+    for path in sorted((folder / "results/logs").rglob("*.log")):
+        for verb, peak in PEAK.findall(path.read_text()):
+            found[f"train {path.parent.name}" if verb == "train" else verb].append(int(peak))
+    return found
+
+
+def asked() -> dict[str, int]:
+    """mem_mb of every rule."""
+    return {rule: int(mb) for path in (ROOT / "rules").glob("*.smk") for rule, mb in ASKED.findall(path.read_text())}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=int, default=8, help="images per domain and split")
+    parser.add_argument("--networks", choices=("small", "real"), default="small")
+    parser.add_argument("--shard", type=int, default=4, help="images a shard")
+    parser.add_argument("--batch", type=int, default=1, help="crops of either domain a step")
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True)
+    real = args.networks == "real"
+    config = args.folder / "config.yaml"
+    config.write_text(yaml.safe_dump(project(args.images, args.shard, args.batch, real), sort_keys=False))
+    if real:
+        write_extractor(args.folder / "extractor.pth")
+    targets = [f"results/{EXPERIMENT}/bismap_distilled.json", f"results/{EXPERIMENT}/bismap/overview.png",
+               f"results/{EXPERIMENT}/gpa_stm/pseudo_labels/maps.json"]  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", args.folder,
+         "--configfile", config, "--cores", "2", "--quiet", "all", "--", *targets],
+        check=True,
+    )  # fmt: skip
+    limits = asked()
+    print(f"networks {args.networks}, {args.images} images per split, shards of {args.shard}, batch {args.batch}")
+    for name, values in peaks(args.folder).items():
+        print(f"{name:32s} peak {max(values):6d} MB of {limits[name.split()[0]]:6d} MB asked ({len(values)} jobs)")
+
+
+if __name__ == "__main__":
+    main()
