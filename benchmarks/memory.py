@@ -3,26 +3,29 @@
     python benchmarks/memory.py FOLDER [--images 8] [--networks small|real] [--shard 4] [--batch 1]
 
 Renders GTA5-sized and Cityscapes-sized images, runs the workflow's own rules on them in FOLDER (which must
-not exist), and prints the peak resident memory of each rule's jobs as their logs state it. Run it with two
-values of ``--shard`` to see that a stage's memory does not grow with its shard, and with two of ``--batch``
-to see what a crop more costs a training.
+not exist), and prints the peak memory of each rule's jobs: the proportional set size (pages shared by n
+processes count 1/n) of a job's process and its workers together, sampled five times a second. Run it with
+two values of ``--shard`` to see that a stage's memory does not grow with its shard, and with two of
+``--batch`` to see what a crop more costs a training.
 """
 
 import argparse
 import re
 import subprocess
 import sys
+import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 import yaml
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENT = "memory"
 SIZES = {"source": (1914, 1052), "target": (2048, 1024)}
-PEAK = re.compile(r"(\w+): done in .* peak memory (\d+) MB")
 ASKED = re.compile(r"^rule (\w+):.*?mem_mb=(\d+)", re.MULTILINE | re.DOTALL)
 
 
@@ -65,13 +68,38 @@ def write_extractor(path: Path) -> None:
     torch.save(new_extractor(recipe, 0, "cpu").backbone.state_dict(), path)
 
 
-def peaks(folder: Path) -> dict[str, list[int]]:
-    """Peak memory of every job, MB, by rule or, for `train`, by run."""
+def watch(workflow: subprocess.Popen) -> dict[str, list[int]]:
+    """Peak memory of every job of a running workflow, MB, by rule or, for `train`, by run."""
+    peaks: dict[tuple[str, int], int] = {}
+    while workflow.poll() is None:
+        for process in psutil.Process(workflow.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                name = job_name(process.cmdline())
+                if name and job_name(process.parent().cmdline()) is None:
+                    used = sum(memory(part) for part in [process, *process.children(recursive=True)])
+                    peaks[name, process.pid] = max(peaks.get((name, process.pid), 0), used // 2**20)
+        time.sleep(0.2)
     found = defaultdict(list)
-    for path in sorted((folder / "results/logs").rglob("*.log")):
-        for verb, peak in PEAK.findall(path.read_text()):
-            found[f"train {path.parent.name}" if verb == "train" else verb].append(int(peak))
+    for (name, _), peak in peaks.items():
+        found[name].append(peak)
     return found
+
+
+def job_name(command: list[str]) -> str | None:
+    """The stage that a `python -m bismap STAGE ...` runs, with the run for `train`; None for other processes."""
+    if command[1:3] != ["-m", "bismap"]:
+        return None
+    if command[3] != "train":
+        return command[3]
+    out = Path(command[command.index("--out") + 1])
+    return f"train {out.parent.name}"
+
+
+def memory(process: psutil.Process) -> int:
+    """Proportional set size of a process, bytes; 0 when it has just ended."""
+    with suppress(psutil.Error):
+        return process.memory_full_info().pss
+    return 0
 
 
 def asked() -> dict[str, int]:
@@ -95,14 +123,16 @@ def main() -> None:
         write_extractor(args.folder / "extractor.pth")
     targets = [f"results/{EXPERIMENT}/bismap_distilled.json", f"results/{EXPERIMENT}/bismap/overview.png",
                f"results/{EXPERIMENT}/gpa_stm/pseudo_labels/maps.json"]  # fmt: skip
-    subprocess.run(
+    workflow = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", args.folder,
          "--configfile", config, "--cores", "2", "--quiet", "all", "--", *targets],
-        check=True,
     )  # fmt: skip
+    found = watch(workflow)
+    if workflow.returncode:
+        sys.exit(workflow.returncode)
     limits = asked()
     print(f"networks {args.networks}, {args.images} images per split, shards of {args.shard}, batch {args.batch}")
-    for name, values in peaks(args.folder).items():
+    for name, values in sorted(found.items()):
         print(f"{name:32s} peak {max(values):6d} MB of {limits[name.split()[0]]:6d} MB asked ({len(values)} jobs)")
 
 

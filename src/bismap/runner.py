@@ -6,8 +6,6 @@ import json
 import logging
 import os
 import platform
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,14 +93,7 @@ def _work(request: Request, settings: Mapping[str, Any], traced: Mapping[str, An
         _on_device(stage.run, make, request)
     else:
         stage.run(make(device="cpu"))
-    log.info("%s: done in %.1f s, peak memory %d MB", request.verb, time.monotonic() - start, _peak_mb())
-
-
-def _peak_mb() -> int:
-    """Most memory that this process or one of its workers has held so far, in MB as Slurm counts them."""
-    unit = 1 if sys.platform == "darwin" else 1024  # Linux tells it in KiB
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return most * unit // 2**20
+    log.info("%s: done in %.1f s", request.verb, time.monotonic() - start)
 
 
 def _on_device(run_stage: Callable[[Job], None], make: Callable[..., Job], request: Request) -> None:
