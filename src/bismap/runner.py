@@ -100,6 +100,8 @@ def _on_device(run_stage: Callable[[Job], None], make: Callable[..., Job], reque
     import torch
 
     torch.set_num_threads(request.threads)
+    torch.backends.cudnn.deterministic = True  # the same sums in the same order at every run (A§2.2)
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means 24 bits of mantissa, as on a CPU
     with hold_device(request.cfg.get("device", "auto")) as device:
         log.info("%s: computing on %s with %d threads", request.verb, device, request.threads)
         run_stage(make(device=device))

@@ -42,7 +42,7 @@ def resized(image, width, height):
 
 @torch.no_grad()
 def test_one_pass_upsamples_probabilities(network, image):
-    found = predict(network, image, Passes((56, 40), (1.0,), False, "fp32"), "cpu")
+    found = predict(network, image, Passes((56, 40), (1.0,), False, "fp32"))
     expected = up(network(resized(image, 56, 40)).softmax(1), (40, 56)).argmax(1)[0].numpy()
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, expected)
@@ -52,7 +52,7 @@ def test_one_pass_upsamples_probabilities(network, image):
 
 @torch.no_grad()
 def test_several_passes_average_logits_over_scales_and_mirrors(network, image):
-    found = predict(network, image, Passes((56, 40), (0.75, 1.5), True, "fp32"), "cpu")
+    found = predict(network, image, Passes((56, 40), (0.75, 1.5), True, "fp32"))
     total = 0
     for width, height in ((42, 30), (84, 60)):
         batch = resized(image, width, height)
@@ -62,17 +62,17 @@ def test_several_passes_average_logits_over_scales_and_mirrors(network, image):
 
 def test_mirror_average_is_symmetric(network, image):
     passes = Passes((56, 40), (1.0,), True, "fp32")
-    mirrored = predict(network, np.ascontiguousarray(image[:, ::-1]), passes, "cpu")
-    assert (mirrored[:, ::-1] == predict(network, image, passes, "cpu")).mean() > 0.999
+    mirrored = predict(network, np.ascontiguousarray(image[:, ::-1]), passes)
+    assert (mirrored[:, ::-1] == predict(network, image, passes)).mean() > 0.999
 
 
 def test_labels_have_the_native_size(network, image):
-    assert predict(network, image, Passes((28, 20), (1.0,), False, "fp32"), "cpu").shape == (40, 56)
-    assert predict(network, image, Passes((28, 20), (1.0, 2.0), True, "fp32"), "cpu").shape == (40, 56)
+    assert predict(network, image, Passes((28, 20), (1.0,), False, "fp32")).shape == (40, 56)
+    assert predict(network, image, Passes((28, 20), (1.0, 2.0), True, "fp32")).shape == (40, 56)
 
 
 def test_precision_changes_nothing_on_a_cpu(network, image):
-    labels = [predict(network, image, Passes((56, 40), (1.0,), True, kind), "cpu") for kind in ("fp32", "bf16")]
+    labels = [predict(network, image, Passes((56, 40), (1.0,), True, kind)) for kind in ("fp32", "bf16")]
     np.testing.assert_array_equal(*labels)
 
 
@@ -85,4 +85,4 @@ def test_bad_settings(scales, precision):
 def test_diverged_model_is_named(network, image):
     network.conv.weight.data[0] = float("nan")
     with pytest.raises(BismapError, match="not finite"):
-        predict(network, image, Passes((56, 40), (1.0,), False, "fp32"), "cpu")
+        predict(network, image, Passes((56, 40), (1.0,), False, "fp32"))

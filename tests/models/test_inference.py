@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bismap.errors import BismapError
-from bismap.models.inference import argmax_upsampled, feature_map, logit_map
+from bismap.models.inference import PRECISIONS, argmax_upsampled, feature_map, features_and_logits, logit_map
 from bismap.models.inputs import normalize
 from bismap.models.network import upsample
 
@@ -14,12 +14,15 @@ def images() -> torch.Tensor:
     return torch.randint(0, 256, (2, 30, 47, 3), dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("autocast", [False, True])
-def test_maps_are_those_of_the_network(small_net, images, autocast):
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_maps_are_those_of_the_network(small_net, images, precision):
     x = normalize(images, "cpu")
+    features, logits = features_and_logits(small_net, images, precision)
     with torch.no_grad():
-        assert torch.equal(feature_map(small_net, images, autocast=autocast), small_net.features(x))
-        assert torch.equal(logit_map(small_net, images, autocast=autocast), small_net(x))
+        assert torch.equal(features, small_net.features(x))
+        assert torch.equal(logits, small_net(x))
+    assert torch.equal(feature_map(small_net, images, precision), features)
+    assert torch.equal(logit_map(small_net, images, precision), logits)
 
 
 def test_argmax_equals_that_of_upsampled_mean():
@@ -41,17 +44,22 @@ def test_upsampling_aligns_corners():
 
 def test_training_mode_is_refused(small_net, images):
     with pytest.raises(BismapError, match="training mode"):
-        logit_map(small_net.train(), images, autocast=False)
+        logit_map(small_net.train(), images, "fp32")
 
 
 def test_output_that_is_not_finite_is_refused(small_net, images):
     small_net.classifier[1].bias.data[0] = float("nan")
     with pytest.raises(BismapError, match="not finite"):
-        logit_map(small_net, images, autocast=False)
+        logit_map(small_net, images, "fp32")
+
+
+def test_unknown_precision(small_net, images):
+    with pytest.raises(BismapError, match="fp8"):
+        logit_map(small_net, images, "fp8")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="fp16 autocast runs on CUDA only")
 def test_batch_beyond_fp16_is_done_again_in_float32(small_net, images):
     small_net.cuda().classifier[1].bias.data[0] = 1e5
-    logits = logit_map(small_net, images, autocast=True)
-    assert torch.equal(logits, logit_map(small_net, images, autocast=False))
+    logits = logit_map(small_net, images, "fp16")
+    assert torch.equal(logits, logit_map(small_net, images, "fp32"))

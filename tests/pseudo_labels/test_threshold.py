@@ -13,7 +13,7 @@ from bismap.pseudo_labels.threshold import choose_code, keep
 GRID = DensityGrid(offset=-4096.0, step=0.125)
 
 
-@given(st.floats(-4096, 4000, width=32), st.integers(-4096 * 8, 4000 * 8))
+@given(st.floats(-4096, 4000, width=32), st.integers(-4096 * 8 + 1, 4000 * 8))
 def test_comparing_codes_is_comparing_densities_at_any_delta_on_the_grid(density, steps):
     delta = steps / 8
     kept = GRID.encode(np.array([density], np.float32))[0] >= GRID.threshold_code(delta)
@@ -23,11 +23,21 @@ def test_comparing_codes_is_comparing_densities_at_any_delta_on_the_grid(density
 def test_codes_are_clipped_at_both_ends():
     assert GRID.encode(np.array([-1e9, 1e9])).tolist() == [0, CODES - 1]
     assert GRID.threshold_code(1e9) == CODES
-    assert GRID.threshold_code(-1e9) == 0
+
+
+def test_a_threshold_among_clipped_densities_is_an_error():
+    with pytest.raises(BismapError, match="not above densities.density_offset"):
+        GRID.threshold_code(-4096.0)
+    histogram = np.zeros((1, CODES), np.int64)
+    histogram[0, [0, 9]] = 45, 55
+    assert choose_code({"share": 0.55}, GRID, histogram) == 9
+    assert choose_code({"share": 1.0}, GRID, histogram) == 0
+    with pytest.raises(BismapError, match=r"45\.0% of the pixels .* lower the offset"):
+        choose_code({"share": 0.6}, GRID, histogram)
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, CODES - 1), st.integers(1, 50)), min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, CODES - 1), st.integers(1, 50)), min_size=1, max_size=30),
     st.floats(0.01, 1.0),
 )
 def test_a_share_keeps_at_least_as_much_with_the_greatest_code(cells, share):

@@ -57,15 +57,15 @@ def test_mean_is_over_pixels_and_absent_classes_have_none():
     np.testing.assert_array_equal(entropy, [0.5, np.nan, 1.5])
 
 
-def test_normalisation_is_over_the_classes_present():
-    np.testing.assert_allclose(normalize(np.array([0.3, np.nan, 0.1, 0.2])), [1, np.nan, 0, 0.5])
-    np.testing.assert_array_equal(normalize(np.array([0.3, np.nan, 0.3])), [0, np.nan, 0])
+def test_normalisation_is_over_the_classes_predicted_and_the_others_are_the_hardest():
+    np.testing.assert_allclose(normalize(np.array([0.3, np.nan, 0.1, 0.2])), [1, 1, 0, 0.5])
+    np.testing.assert_array_equal(normalize(np.array([0.3, np.nan, 0.3])), [0, 1, 0])
 
 
 def test_file_round_trip(tmp_path):
     path, names = tmp_path / "class_entropy.csv", ("road", "null", "sky")
     save_entropy(path, names, np.array([9, 0, 4]), np.array([0.1, np.nan, 0.7]))
-    assert path.read_text().splitlines()[2] == "1,null,0,,"
-    np.testing.assert_array_equal(load_normalized(path, names), [0, np.nan, 1])
+    assert path.read_text().splitlines()[2] == "1,null,0,,1.0"
+    np.testing.assert_array_equal(load_normalized(path, names), [0, 1, 1])
     with pytest.raises(BismapError, match="expected"):
         load_normalized(path, ("road", "sky", "null"))

@@ -27,9 +27,9 @@ def test_distance_term():
 
 def test_equation_9_by_hand():
     term = distance_term(np.array([[3.0, 6.0]]), 3.0)
-    entropy = entropy_lookup(np.array([0.25, np.nan, 1.0]))
+    entropy = entropy_lookup(np.array([0.25, 0.0, 1.0]))
     label = np.array([[0, 1, 0, 255], [2, 255, 2, 1]], np.uint8)
-    # left cell 0.5, right cell 0.0625; class 0 adds 0.25, class 2 adds 1 (clipped), absent and 255 nothing
+    # left cell 0.5, right cell 0.0625; class 0 adds 0.25, class 2 adds 1 (clipped), class 1 and 255 nothing
     weights = [[0.75, 0.5, 0.3125, 0.0625], [1, 0.5, 1, 0.0625]]
     found = transferability_map(term, entropy, label)
     np.testing.assert_array_equal(found.values, np.floor(np.multiply(weights, 255)).astype(np.uint8))

@@ -16,13 +16,10 @@ from torch import Tensor, nn
 
 from bismap.data.images import read_image, write_label
 from bismap.errors import BismapError
-from bismap.models.inference import argmax_upsampled
-from bismap.models.inputs import normalize
+from bismap.models.inference import PRECISIONS, argmax_upsampled, logit_map
 
 if TYPE_CHECKING:
     from bismap.data.dataset import Item
-
-AUTOCAST = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -44,12 +41,12 @@ class Passes:
     def __post_init__(self) -> None:
         if not self.scales or min(self.scales) <= 0:
             raise BismapError(f"predict: scales must be one or more positive factors, got {list(self.scales)}")
-        if self.precision not in AUTOCAST:
-            raise BismapError(f"predict: unknown precision {self.precision!r}; expected one of {', '.join(AUTOCAST)}")
+        if self.precision not in PRECISIONS:
+            raise BismapError(f"predict: unknown precision {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, image: NDArray[np.uint8], passes: Passes, device: str) -> NDArray[np.uint8]:
+def predict(network: nn.Module, image: NDArray[np.uint8], passes: Passes) -> NDArray[np.uint8]:
     """Most likely class of each pixel, at the image's own size.
 
     One pass: softmax at the logits' resolution, then the probabilities are upsampled (A§7). Several: the logits
@@ -67,10 +64,10 @@ def predict(network: nn.Module, image: NDArray[np.uint8], passes: Passes, device
     """
     maps = []
     for scale in passes.scales:
-        batch = normalize(_resized(image, passes.size, scale), device)
-        maps.append(_logits(network, batch, passes.precision))
+        view = _resized(image, passes.size, scale)
+        maps.append(logit_map(network, view, passes.precision))
         if passes.flip:
-            maps.append(_logits(network, batch.flip(3), passes.precision).flip(3))
+            maps.append(logit_map(network, view.flip(2), passes.precision).flip(3))
     scores = [maps[0].softmax(1)] if len(maps) == 1 else maps
     return argmax_upsampled(scores, image.shape[:2])[0].cpu().numpy()
 
@@ -81,14 +78,13 @@ def predict_files(
     out: Path,
     palette: list[int],
     passes: Passes,
-    device: str,
     threads: int,
 ) -> None:
     """Write ``{id}.png`` (palettised, trainIds) for each item; files are read ahead and written behind."""
     writes: deque[Future[None]] = deque()
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         for item, image in _read_ahead(pool, items, 2 * threads):
-            label = predict(network, image, passes, device)
+            label = predict(network, image, passes)
             writes.append(pool.submit(write_label, out / f"{item.id}.png", label, palette))
             if len(writes) > 2 * threads:
                 writes.popleft().result()
@@ -105,17 +101,6 @@ def _read_ahead(
         item, image = waiting.popleft()
         yield item, image.result()
         waiting.extend((item, pool.submit(read_image, item.image, None)) for item in islice(todo, 1))
-
-
-def _logits(network: nn.Module, batch: Tensor, precision: str) -> Tensor:
-    dtype = AUTOCAST[precision] if batch.device.type == "cuda" else None
-    with torch.autocast(batch.device.type, dtype=dtype, enabled=dtype is not None):
-        logits = network(batch).float()
-    if not torch.isfinite(logits).all():
-        raise BismapError(
-            f"the model's output is not finite in {precision}: its training diverged, or precision must be fp32"
-        )
-    return logits
 
 
 def _resized(image: NDArray[np.uint8], nominal: tuple[int, int], scale: float) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bismap.data import IGNORE
+from bismap.evaluation.confusion import confusion_matrix
 from bismap.evaluation.protocols import class_iou, ignore_truth, mean_iou, subset_indices
 
 PROTOCOL = {
@@ -37,7 +38,7 @@ def evaluation_report(
         images: number of images counted.
     """
     classes = len(names)
-    confusion = counts[:classes, :classes]
+    confusion = confusion_matrix(counts, classes)
     iou = class_iou(confusion)
     report = {
         "classes": list(names),
@@ -76,7 +77,7 @@ def pseudo_label_report(counts: NDArray[np.int64], names: Sequence[str], images:
         images: number of images counted.
     """
     classes = len(names)
-    confusion = counts[:classes, :classes]
+    confusion = confusion_matrix(counts, classes)
     labelled, pixels = counts[:, :classes].sum(), counts.sum()
     iou = class_iou(confusion)
     return {
@@ -94,7 +95,7 @@ def pseudo_label_report(counts: NDArray[np.int64], names: Sequence[str], images:
 
 def _class_quality(counts: NDArray[np.int64], classes: int, c: int) -> dict[str, float | None]:
     """Shares and rates of one class; ``recall`` is over all true pixels, ``recall_of_labelled`` over labelled ones."""
-    confusion = counts[:classes, :classes]
+    confusion = confusion_matrix(counts, classes)
     hit = confusion[c, c]
     true = confusion[c].sum() + counts[c, IGNORE]
     truth = confusion.sum() + counts[:classes, IGNORE].sum()

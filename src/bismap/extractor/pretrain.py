@@ -141,7 +141,7 @@ def pretrain(
         BismapError: if the settings do not fit the images.
     """
     _check(domains, settings)
-    with torch.random.fork_rng(), torch.backends.cudnn.flags(deterministic=True, benchmark=False):
+    with torch.random.fork_rng():
         torch.manual_seed(seed64(settings.seed, "simclr head"))
         work = Pretraining(extractor, settings, device)
         work.resume(state)

@@ -1,36 +1,52 @@
 """Evaluation passes of a network over batches of 8-bit images, shared by every stage that reads a model.
 
-On CUDA, ``autocast`` runs the convolutions in fp16 as the method does for features (A§3); on the CPU it
-changes nothing. Results are float32 either way. Memory is that of one forward pass and a few planes of the
-image's size.
+On CUDA the convolutions run in the precision asked for; a CPU computes in float32 whatever was asked. Results
+are float32 either way. Memory is that of one forward pass and a few planes of the image's size.
 """
 
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bismap.errors import BismapError
 from bismap.models.inputs import normalize
 from bismap.models.network import DeepLabV3Plus, upsample
 
+PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 
-def feature_map(net: DeepLabV3Plus, images: Tensor, *, autocast: bool) -> Tensor:
+
+def feature_map(net: DeepLabV3Plus, images: Tensor, precision: str) -> Tensor:
     """Features at stride 4: uint8 ``[B, H, W, 3]`` -> float32 ``[B, feature_dim, ceil(H/4), ceil(W/4)]``.
 
+    Args:
+        net: in evaluation mode.
+        images: as read, not normalised.
+        precision: one of PRECISIONS.
+
     Raises:
-        BismapError: if the network is in training mode or its output is not finite.
+        BismapError: if the network is in training mode, its output is not finite, or the precision is unknown.
     """
-    return _evaluate(net, net.features, images, autocast)
+    return _evaluate(net, lambda x: (net.features(x),), images, precision)[0]
 
 
-def logit_map(net: DeepLabV3Plus, images: Tensor, *, autocast: bool) -> Tensor:
+def logit_map(net: nn.Module, images: Tensor, precision: str) -> Tensor:
     """Logits at stride 4: uint8 ``[B, H, W, 3]`` -> float32 ``[B, classes, ceil(H/4), ceil(W/4)]``.
 
-    Raises:
-        BismapError: as in :func:`feature_map`.
+    Args and errors as in :func:`feature_map`; any network of normalised images will do.
     """
-    return _evaluate(net, net.forward, images, autocast)
+    return _evaluate(net, lambda x: (net(x),), images, precision)[0]
+
+
+def features_and_logits(net: DeepLabV3Plus, images: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+    """:func:`feature_map` and :func:`logit_map` of one pass."""
+
+    def both(x: Tensor) -> tuple[Tensor, Tensor]:
+        features = net.features(x)
+        return features, net.classifier(features)
+
+    features, logits = _evaluate(net, both, images, precision)
+    return features, logits
 
 
 @torch.inference_mode()
@@ -63,18 +79,26 @@ def _mean_plane(maps: Sequence[Tensor], label: int, size: Sequence[int]) -> Tens
 
 
 @torch.inference_mode()
-def _evaluate(net: DeepLabV3Plus, function: Callable[[Tensor], Tensor], images: Tensor, autocast: bool) -> Tensor:
+def _evaluate(
+    net: nn.Module, function: Callable[[Tensor], tuple[Tensor, ...]], images: Tensor, precision: str
+) -> tuple[Tensor, ...]:
     if net.training:
         raise BismapError("inference: the network is in training mode; call eval() first")
+    if precision not in PRECISIONS:
+        raise BismapError(f"unknown precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     device = next(net.parameters()).device
     x = normalize(images, device)
-    if autocast and device.type == "cuda":
-        with torch.autocast("cuda", torch.float16):
-            result = function(x).float()
-        if torch.isfinite(result).all():
-            return result
-        # fp16 ends at 65504, which an untrained network can exceed: such a batch is done again in float32
-    result = function(x)
-    if not torch.isfinite(result).all():
+    if PRECISIONS[precision] is not None and device.type == "cuda":
+        with torch.autocast("cuda", PRECISIONS[precision]):
+            maps = tuple(part.float() for part in function(x))
+        if _finite(maps):
+            return maps
+        # fp16 ends at 65504, which a network can exceed: such a batch is done again in float32
+    maps = function(x)
+    if not _finite(maps):
         raise BismapError("the network's output is not finite: its weights are damaged or its training diverged")
-    return result
+    return maps
+
+
+def _finite(maps: Sequence[Tensor]) -> bool:
+    return all(bool(part.isfinite().all()) for part in maps)

@@ -19,7 +19,6 @@ small:
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,19 +26,19 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bismap.data import IGNORE
 from bismap.data.dataset import Dataset, Item
 from bismap.data.images import read_image, resize_label
 from bismap.data.sampling import pixel_keys
 from bismap.errors import BismapError
-from bismap.models.inputs import normalize
+from bismap.models.inference import features_and_logits
+from bismap.models.network import DeepLabV3Plus
 
 SPARE = 8
 STRIDE = 4
 MAX_KEY = np.iinfo(np.uint64).max
-PRECISIONS = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -135,23 +134,22 @@ def nearest_label(label: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def extract_features(
-    network: nn.Module,
+    network: DeepLabV3Plus,
     samples: Iterable[Sample],
     bounds: Sequence[int],
     *,
     samples_per_class: int,
     seed: int,
     precision: str,
-    device: str,
 ) -> Extraction:
     """Correct features of ``samples``, the smallest keys of each class.
 
     Args:
-        network: in eval mode on ``device``, with ``features``, ``classifier`` and ``feature_dim``.
+        network: in eval mode, with ``features``, ``classifier`` and ``feature_dim``.
         bounds: largest key to keep per class (`key_bounds`).
         samples_per_class: most features kept per class.
         seed: of the sampling keys.
-        precision: "fp32", "fp16" or "bf16": autocast on CUDA; the CPU computes in float32.
+        precision: of the forward pass on CUDA, one of `bismap.models.inference.PRECISIONS`.
 
     Raises:
         BismapError: if features are not finite in float16 (the image is named), or precision is unknown.
@@ -159,7 +157,7 @@ def extract_features(
     chosen = [SmallestKeys(samples_per_class, bound) for bound in bounds]
     labelled, correct = np.zeros((2, len(bounds)), np.int64)
     for sample in samples:
-        features, prediction = _infer(network, sample, precision, device)
+        features, prediction = _infer(network, sample, precision)
         label = nearest_label(sample.label, *prediction.shape).ravel()
         hit = np.where(label == prediction.ravel(), label, IGNORE)
         labelled += _counts(label, len(bounds))
@@ -186,33 +184,16 @@ def _choose(chosen: Sequence[SmallestKeys], features: Tensor, hit: np.ndarray, i
         chosen[trainid].add(values[mine], keys[mine])
 
 
-@torch.inference_mode()
-def _infer(network: nn.Module, sample: Sample, precision: str, device: str) -> tuple[Tensor, np.ndarray]:
+def _infer(network: DeepLabV3Plus, sample: Sample, precision: str) -> tuple[Tensor, np.ndarray]:
     """Features [h * w, d] float16 on the device, and predicted classes uint8 [h, w]."""
-    inputs = normalize(torch.from_numpy(sample.image)[None], device)
-    with autocast(device, precision):
-        maps = network.features(inputs)
-        prediction = network.classifier(maps)[0].argmax(0)
+    maps, logits = features_and_logits(network, torch.from_numpy(sample.image)[None], precision)
     features = maps[0].permute(1, 2, 0).flatten(0, 1).half()
     if not features.isfinite().all():
         raise BismapError(
             f"features of image {sample.id} are not finite in float16 (largest {maps.abs().max().item():g}, "
-            f"expected at most 65504); try `precision: fp32` instead of {precision}, or train the model again"
+            "expected at most 65504): train the model again"
         )
-    return features, prediction.to(torch.uint8).cpu().numpy()
-
-
-def autocast(device: str, precision: str) -> AbstractContextManager:
-    """Context of the forward pass: autocast to ``precision`` on CUDA, float32 elsewhere.
-
-    Raises:
-        BismapError: if precision is unknown.
-    """
-    if precision not in PRECISIONS:
-        raise BismapError(f"unknown precision `{precision}`: expected one of {', '.join(PRECISIONS)}")
-    if not device.startswith("cuda") or PRECISIONS[precision] is None:
-        return nullcontext()
-    return torch.autocast("cuda", PRECISIONS[precision])
+    return features, logits[0].argmax(0).to(torch.uint8).cpu().numpy()
 
 
 def read_samples(

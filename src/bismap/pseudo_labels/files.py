@@ -42,8 +42,12 @@ class DensityWriter:
         )
 
     def close(self) -> None:
-        """Write grid.json, histogram.csv (class, name, code, log_density, pixels) and images.csv."""
-        (self._out / GRID).write_text(json.dumps(self._grid._asdict(), sort_keys=True) + "\n")
+        """Write grid.json (the grid, and the class names), histogram.csv and images.csv.
+
+        histogram.csv has class, name, code, log_density and pixels of each class and code that occur.
+        """
+        grid = self._grid._asdict() | {"classes": list(self._names)}
+        (self._out / GRID).write_text(json.dumps(grid, sort_keys=True) + "\n")
         classes, codes = self._histogram.nonzero()
         _write_rows(
             self._out / HISTOGRAM,
@@ -63,21 +67,23 @@ class DensityWriter:
         _write_rows(self._out / IMAGES, columns, (tuple(row[name] for name in columns) for row in self._rows))
 
 
-def read_grid(manifests: Sequence[Path]) -> DensityGrid:
-    """The grid that all shards share.
+def read_grid(manifests: Sequence[Path]) -> tuple[DensityGrid, list[str]]:
+    """The grid and the class names that all shards share.
 
     Raises:
         BismapError: if they differ.
     """
     grids = {path.read_text() for path in shards.tables(manifests, GRID)}
     if len(grids) != 1:
-        raise BismapError(f"the density shards were made with different grids: {sorted(grids)}")
-    return DensityGrid(**json.loads(grids.pop()))
+        raise BismapError(f"the density shards were made with different grids or classes: {sorted(grids)}")
+    grid = json.loads(grids.pop())
+    names = grid.pop("classes")
+    return DensityGrid(**grid), names
 
 
-def read_histogram(manifests: Sequence[Path]) -> NDArray[np.int64]:
-    """Pixels by class and code over all shards: ``[classes seen + ..., CODES]``, rows up to the largest class."""
-    counts = np.zeros((256, CODES), np.int64)
+def read_histogram(manifests: Sequence[Path], classes: int) -> NDArray[np.int64]:
+    """Pixels by class and code over all shards: ``[classes, CODES]``."""
+    counts = np.zeros((classes, CODES), np.int64)
     for path in shards.tables(manifests, HISTOGRAM):
         with path.open(newline="") as lines:
             for row in csv.DictReader(lines):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bismap.errors import BismapError
+
 CODES = 1 << 16
 
 
@@ -28,5 +30,13 @@ class DensityGrid(NamedTuple):
         """Smallest code kept at threshold ``delta``; CODES if none can reach it.
 
         Exact for a delta on the grid; another one is rounded up to the next grid point.
+
+        Raises:
+            BismapError: if delta is not above the offset, where densities are clipped.
         """
-        return min(max(math.ceil((delta - self.offset) / self.step - 1e-9), 0), CODES)
+        if delta <= self.offset:
+            raise BismapError(
+                f"pseudo_labels: density {delta:g} is not above densities.density_offset ({self.offset:g} nat), where "
+                "densities are clipped; lower the offset"
+            )
+        return min(math.ceil((delta - self.offset) / self.step - 1e-9), CODES)

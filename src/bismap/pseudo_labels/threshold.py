@@ -19,22 +19,29 @@ def choose_code(threshold: Mapping[str, float], grid: DensityGrid, histogram: ND
         histogram: pixels by class and code ``[classes, CODES]`` over the whole target set.
 
     Raises:
-        BismapError: unless exactly one of the two is given.
+        BismapError: unless exactly one of the two is given, or if the threshold lies among the densities that were
+            clipped at the grid's offset, where it cannot tell one from another.
     """
     match dict(threshold):
         case {"density": delta, **rest} if not rest:
             return grid.threshold_code(delta)
         case {"share": share, **rest} if not rest:
-            return _code_of_share(histogram.sum(0), share)
+            return _code_of_share(histogram.sum(0), share, grid)
     raise BismapError(f"threshold: expected either `density` or `share`, got {sorted(threshold)}")
 
 
-def _code_of_share(pixels: NDArray[np.int64], share: float) -> int:
+def _code_of_share(pixels: NDArray[np.int64], share: float, grid: DensityGrid) -> int:
     """The greatest code whose pixels, with all above it, are at least ``share`` of all pixels."""
     at_least = pixels[::-1].cumsum()[::-1]
     if share <= 0:
         return CODES
-    return int(np.flatnonzero(at_least >= share * at_least[0])[-1])
+    code = int(np.flatnonzero(at_least >= share * at_least[0])[-1])
+    if code == 0 and share < 1:
+        raise BismapError(
+            f"pseudo_labels: share {share:g} cannot be kept: {pixels[0] / at_least[0]:.1%} of the pixels have a log "
+            f"density below densities.density_offset ({grid.offset:g} nat) and are not told apart; lower the offset"
+        )
+    return code
 
 
 def keep(classes: NDArray[np.uint8], codes: NDArray[np.uint16], code: int) -> NDArray[np.uint8]:

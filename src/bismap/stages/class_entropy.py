@@ -18,6 +18,6 @@ def run(job: Job) -> None:
     net = load_network(job.input("model"), job.device, dataset.classes.names)
     found = []
     for image in read_ahead(files, tuple(target["size"]), job.threads):
-        logits = logit_map(net, torch.from_numpy(image)[None], autocast=False)
+        logits = logit_map(net, torch.from_numpy(image)[None], "fp32")
         found.append(image_entropy(logits[0].cpu().numpy()))
     save_entropy(job.out / "class_entropy.csv", dataset.classes.names, *mean_entropy(found))

@@ -26,6 +26,6 @@ def run(job: Job) -> None:
     writer = DensityWriter(job.out, grid, dataset.classes.names, dataset.classes.palette())
     images = read_ahead([item.image for item in items], size, job.threads)
     for item, image in zip(items, images, strict=True):
-        features = feature_map(network, torch.from_numpy(image)[None], autocast=False)[0]
+        features = feature_map(network, torch.from_numpy(image)[None], "fp32")[0]
         writer.add(item.id, *most_likely_classes(features, bank, size))
     writer.close()

@@ -27,7 +27,6 @@ def run(job: Job) -> None:
         samples_per_class=limit,
         seed=settings["seed"],
         precision=settings["precision"],
-        device=job.device,
     )
     write_features(job.out / STORE, extraction.kept)
     _write_counts(job.out / "counts.csv", dataset.classes.names, extraction)

@@ -19,4 +19,4 @@ def run(job: Job) -> None:
         precision=cfg["precision"],
     )
     items = split(dataset.items(cfg["target"]["split"]), job.shard)
-    predict_files(network, items, job.out, dataset.classes.palette(), passes, job.device, job.threads)
+    predict_files(network, items, job.out, dataset.classes.palette(), passes, job.threads)

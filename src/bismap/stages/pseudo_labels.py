@@ -19,21 +19,21 @@ def run(job: Job) -> None:
         raise BismapError(
             f"{len(manifests)} density shards were given, but the labels are to be made in {job.shard[1]}"
         )
-    grid, histogram = read_grid(manifests), read_histogram(manifests)
+    grid, names = read_grid(manifests)
+    histogram = read_histogram(manifests, len(names))
     code = choose_code(job.settings["threshold"], grid, histogram)
     images = list(density_images(manifests[job.shard[0]]))
     with Image.open(images[0][1]) as first:
         palette = first.getpalette()
-    classes = int(histogram.any(1).nonzero()[0].max()) + 1
 
     def label(image: tuple) -> list:
         image_id, class_map, density = image
         assigned, codes = read_scores(class_map, density)
         labels = keep(assigned, codes, code)
         write_label(job.out / f"{image_id}.png", labels, palette)
-        return image_row(image_id, labels, codes, grid)
+        return image_row(image_id, labels, codes, grid, len(names))
 
     with ThreadPoolExecutor(job.threads) as pool:
         rows = list(pool.map(label, images))
-    write_images(job.out / "images.csv", rows, classes)
-    write_threshold(job.out / "threshold.csv", histogram, code, grid, classes)
+    write_images(job.out / "images.csv", rows, len(names))
+    write_threshold(job.out / "threshold.csv", histogram, code, grid, names)

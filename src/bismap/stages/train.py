@@ -23,7 +23,6 @@ from bismap.training.trainer import Trainer
 def run(job: Job) -> None:
     """Train and write ``model.safetensors`` (the last model, never a chosen one) and ``metrics.csv``."""
     torch.set_num_threads(job.threads)
-    torch.backends.cudnn.benchmark = True  # every crop has the same size
     settings = job.settings
     source = open_dataset(job.input("source_index"), job.root("source"))
     steps = Steps(_source(job, source), _target(job, source))

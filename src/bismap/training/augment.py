@@ -2,7 +2,7 @@
 
 Only the part of the image that ends up in the crop is scaled and jittered. Pillow computes that part of a
 resize as it would within the whole; the jitters act pixel by pixel, but for the mean grey that the contrast
-turns about, which is taken from a reduced image (within one grey level of the mean of the scaled image).
+turns about, which is taken from a reduced image: a few grey levels off at most, as the jitters before it clip.
 """
 
 from dataclasses import dataclass

@@ -48,14 +48,19 @@ def mean_entropy(images: Iterable[ImageEntropy]) -> tuple[np.ndarray, np.ndarray
 
 
 def normalize(entropy: np.ndarray) -> np.ndarray:
-    """Eq. 8: min-max over the classes present; NaN stays NaN. If all are equal, e' is 0 for each."""
+    """Eq. 8: min-max over the classes predicted; if all are equal, e' is 0 for each.
+
+    A class that is predicted nowhere (NaN) has e' = 1. The paper does not treat it; e' is there to lift the
+    classes that the model finds hard (§3.3), and none is harder than one that it never gives.
+    """
     low, high = np.nanmin(entropy), np.nanmax(entropy)
     spread = high - low
-    return (entropy - low) / spread if spread > 0 else np.where(np.isnan(entropy), np.nan, 0.0)
+    scaled = (entropy - low) / spread if spread > 0 else np.zeros_like(entropy)
+    return np.where(np.isnan(entropy), 1.0, scaled)
 
 
 def save_entropy(path: Path, names: Sequence[str], pixels: np.ndarray, entropy: np.ndarray) -> None:
-    """Write class, name, pixels, mean_entropy, normalized; the last two are empty for absent classes."""
+    """Write class, name, pixels, mean_entropy (empty for a class predicted nowhere) and normalized."""
     table = pd.DataFrame(
         {
             "class": np.arange(len(names)),
@@ -69,7 +74,7 @@ def save_entropy(path: Path, names: Sequence[str], pixels: np.ndarray, entropy: 
 
 
 def load_normalized(path: Path, names: Sequence[str]) -> np.ndarray:
-    """e'_c [classes] of the file, NaN for absent classes.
+    """e'_c [classes] of the file.
 
     Raises:
         BismapError: if the file's classes are not ``names``.
@@ -77,4 +82,4 @@ def load_normalized(path: Path, names: Sequence[str]) -> np.ndarray:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     if tuple(table["name"]) != tuple(names):
         raise BismapError(f"{path} has the classes {list(table['name'])}, expected {list(names)}")
-    return np.array([float(text or "nan") for text in table["normalized"]])
+    return table["normalized"].to_numpy(np.float64)

@@ -33,14 +33,9 @@ def distance_term(distances: np.ndarray, d_mean: float) -> np.ndarray:
 
 
 def entropy_lookup(normalized: np.ndarray) -> np.ndarray:
-    """e' by label id, float64 [LABELS]: 0 for unlabelled pixels and for classes absent in the predictions.
-
-    Args:
-        normalized: e'_c [classes], NaN where a class is absent. Pixels of such a class keep the distance term
-            alone, as unlabelled ones do (A§6).
-    """
+    """e' by label id, float64 [LABELS], of e'_c [classes]; unlabelled pixels keep the distance term alone (A§6)."""
     lookup = np.zeros(LABELS)
-    lookup[: len(normalized)] = np.nan_to_num(normalized, nan=0.0)
+    lookup[: len(normalized)] = normalized
     return lookup
 
 
