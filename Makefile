@@ -10,7 +10,7 @@ export PATH := $(BIN):$(PATH)
 .PHONY: demo test test-all lint clean
 
 demo: $(READY)  ## run the whole method on rendered streets and say where to look
-	$(BIN)/snakemake --cores $(CORES) results/demo/bismap_distilled.json results/demo/bismap/overview.png
+	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete results/demo/bismap_distilled.json results/demo/bismap/overview.png
 	@$(BIN)/python -m bismap show results/demo
 
 test: $(READY) lint  ## the tests, under 15 minutes on 2 cores
@@ -27,7 +27,7 @@ lint: $(READY)
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bismap needs Python 3.11 or newer, this is " + sys.version)'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $(READY)

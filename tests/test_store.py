@@ -155,13 +155,14 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
     assert not list((tmp_path / ".locks").iterdir())
 
 
-def test_prune_removes_only_what_no_public_path_leads_to(store, tmp_path):
+def test_prune_removes_only_what_no_public_path_leads_to(tmp_path):
     results = tmp_path / "results"
+    store = Store(results / ".store")
     kept = store.produce("s", "kept", _write("x" * 100), {})
     link(results / "demo" / "folder", kept)
     store.produce("s", "loose", _write("y" * 100), {})
-    assert [item.linked for item in held(store, results)] == [True, False]
-    assert [item.key for item in prune(store, results, limit=0)] == ["loose"]
+    assert [item.linked for item in held(store)] == [True, False]
+    assert [item.key for item in prune(store, limit=0)] == ["loose"]
     assert (results / "demo" / "folder" / "model.txt").read_text() == "x" * 100
     assert not store.has("s", "loose")
 
@@ -169,5 +170,10 @@ def test_prune_removes_only_what_no_public_path_leads_to(store, tmp_path):
 def test_prune_stops_at_the_limit(store, tmp_path):
     for key in ("k1", "k2"):
         store.produce("s", key, _write("x" * 1000), {})
-    total = sum(item.bytes for item in held(store, tmp_path / "results"))
-    assert len(prune(store, tmp_path / "results", limit=total - 1)) == 1
+    total = sum(item.bytes for item in held(store))
+    assert len(prune(store, limit=total - 1)) == 1
+
+
+def test_a_store_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(BismapError, match="no store at"):
+        prune(Store(tmp_path / "nowhere"), limit=0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bismap.config import Config
 from bismap.config.model import Dataset
-from bismap.data.layouts import describe, list_raw
+from bismap.data.layouts import describe, get_layout, list_raw
 from bismap.errors import BismapError
 from workflow.scope import RESULTS, split_seed
 
@@ -45,16 +45,21 @@ class RawData:
         return images
 
     def listing(self, name: str) -> str | None:
-        """Hash over names, sizes and times of a data set's files on disk; None for a rendered one."""
-        if self.dataset(name).render:
+        """Hash over a data set on disk; None for a rendered one.
+
+        Over splits, names, sizes and times of images and labels, and over the content of class and split files.
+        """
+        dataset = self.dataset(name)
+        if dataset.render:
             return None
         digest = hashlib.sha256()
-        root = Path(self.root(name))
+        root = Path(dataset.root)
         for item in self._files(name):
-            for path in (item.image, item.label):
-                if path is not None:
-                    stat = (root / path).stat()
-                    digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+            for path in filter(None, (item.image, item.label)):
+                digest.update(f"{item.split} {path} {_size_and_time(root / path)}\n".encode())
+        for pattern in get_layout(dataset.layout).keys:
+            for path in sorted(root.glob(pattern)):
+                digest.update(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         return digest.hexdigest()[:16]
 
     def weights_file(self, name: str) -> Path:
@@ -83,3 +88,11 @@ class RawData:
                 )
             self._listed[name] = list_raw(dataset.layout, root)
         return self._listed[name]
+
+
+def _size_and_time(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        return "unreadable"  # `index` opens the file, and tells what is wrong with it
+    return f"{stat.st_size} {stat.st_mtime_ns}"

@@ -108,15 +108,14 @@ def _add_tools(verbs: Any) -> None:
     store = verbs.add_parser("store", help="list, measure and prune finished work; accept a code change")
     store.add_argument("action", choices=("list", "prune", "accept-code"))
     store.add_argument("stage", nargs="?", help="the stage whose code change is harmless (accept-code)")
-    store.add_argument("--limit-gb", type=float, default=0.0, help="prune until at most this is held (default 0)")
-    store.add_argument("--store", type=Path, default=STORE, metavar="DIR")
-    store.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    store.add_argument("--limit-gb", type=float, metavar="GB", help="prune until at most this is held")
+    store.add_argument("--store", type=Path, default=STORE, metavar="DIR", help="default: %(default)s")
     store.set_defaults(run=_run_store)
 
     convert = verbs.add_parser("import-checkpoint", help="turn a foreign .pth/.pkl into safetensors, safely")
     convert.add_argument("source", type=Path, help="the foreign file")
     convert.add_argument("destination", type=Path, help="the .safetensors file to write")
-    convert.add_argument("--kind", required=True, help="where the file comes from: see --help of the docs page")
+    convert.add_argument("--kind", required=True, help="torchvision, simclr, bismaps or proda (docs/weights.md)")
     convert.add_argument("--allow-unused", action="store_true", help="accept tensors that have no place here")
     convert.set_defaults(run=_run_import)
 
@@ -143,7 +142,9 @@ def _run_store(args: argparse.Namespace) -> None:
         print(f"{args.stage}: code {current} now counts as {former}")
         return
     pruning = args.action == "prune"
-    entries = prune(store, args.results, int(args.limit_gb * 1e9)) if pruning else held(store, args.results)
+    if pruning and args.limit_gb is None:
+        raise BismapError("store prune: give --limit-gb, the size down to which the oldest unused work is removed")
+    entries = prune(store, int(args.limit_gb * 1e9)) if pruning else held(store)
     for item in entries:
         kept = "linked" if item.linked else "not linked"
         print(f"{item.bytes / 1e6:10.1f} MB  {item.stage:<20} {item.key}  {kept}")

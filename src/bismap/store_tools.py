@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bismap.errors import BismapError
 from bismap.store import ENTRY, Store
 
 
@@ -21,9 +22,17 @@ class Held:
     linked: bool
 
 
-def held(store: Store, results: Path) -> list[Held]:
-    """All finished entries, oldest first."""
-    linked = set(_linked_entries(results, store.root.resolve()))
+def held(store: Store) -> list[Held]:
+    """All finished entries, oldest first.
+
+    Public paths are looked for beside the store: in the folder that holds it.
+
+    Raises:
+        BismapError: if there is no store.
+    """
+    if not store.root.is_dir():
+        raise BismapError(f"there is no store at {store.root}")
+    linked = set(_linked_entries(store.root.resolve().parent, store.root.resolve()))
     found = []
     for entry in sorted(store.root.glob("[!.]*/*")):
         if (entry / ENTRY).is_file():
@@ -33,12 +42,12 @@ def held(store: Store, results: Path) -> list[Held]:
     return sorted(found, key=lambda item: (item.committed, item.stage, item.key))
 
 
-def prune(store: Store, results: Path, limit: int) -> list[Held]:
+def prune(store: Store, limit: int) -> list[Held]:
     """Remove the oldest entries that no public path leads to until the store holds at most ``limit`` bytes.
 
     Returns the entries removed. Entries with a public path stay, also when they alone exceed the limit.
     """
-    entries = held(store, results)
+    entries = held(store)
     excess = sum(item.bytes for item in entries) - limit
     removed = []
     for item in entries:

@@ -184,5 +184,5 @@ def test_grid_of_the_real_size():
 @pytest.mark.parametrize("value", [1e6, float("nan")])
 def test_features_that_float16_cannot_hold(network, value):
     nn.init.constant_(network.stem.bias, value)
-    with pytest.raises(BismapError, match="image im0 are not finite in float16|output is not finite"):
+    with pytest.raises(BismapError, match=r"image im0 are not finite in float16|output is not finite"):
         extract(network, make_samples(1), 10)

@@ -26,7 +26,7 @@ def test_codes_are_clipped_at_both_ends():
 
 
 def test_a_threshold_among_clipped_densities_is_an_error():
-    with pytest.raises(BismapError, match="not above densities.density_offset"):
+    with pytest.raises(BismapError, match=r"not above densities\.density_offset"):
         GRID.threshold_code(-4096.0)
     histogram = np.zeros((1, CODES), np.int64)
     histogram[0, [0, 9]] = 45, 55

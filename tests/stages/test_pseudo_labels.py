@@ -1,11 +1,9 @@
 """pseudo_labels: the same files for any number of shards, at a threshold over the whole set."""
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from bismap.data.classes import CITYSCAPES
-from bismap.errors import BismapError
 from bismap.job import Job
 from bismap.pseudo_labels.files import DensityWriter
 from bismap.pseudo_labels.grid import DensityGrid
@@ -14,6 +12,7 @@ from bismap.store import write_manifest
 
 IDS = ("a", "b", "c")
 GRID = DensityGrid(-100.0, 0.5)
+SHARE = {"share": 0.4}
 
 
 def _scores(image_id):
@@ -37,10 +36,10 @@ def _densities(root, parts):
     return tuple(manifests)
 
 
-def _label(root, parts, threshold):
-    out = root / f"labels-{parts}"
+def _label(root, parts, threshold, density_parts=1):
+    out = root / f"labels-{parts}-{density_parts}"
     out.mkdir()
-    manifests = _densities(root / f"densities-{parts}", parts)
+    manifests = _densities(root / f"densities-{parts}-{density_parts}", density_parts)
     for part in range(parts):
         shard = out / str(part)
         shard.mkdir()
@@ -51,12 +50,12 @@ def _label(root, parts, threshold):
 
 
 def test_files_do_not_depend_on_the_number_of_shards(tmp_path):
-    found = [_label(tmp_path, parts, {"share": 0.4}) for parts in (1, 3)]
+    found = [_label(tmp_path, *parts) for parts in ((1, SHARE, 1), (3, SHARE, 3), (2, SHARE, 3))]
     images = [{p.name: p.read_bytes() for p in out.rglob("*.png")} for out in found]
     assert set(images[0]) == {f"{image_id}.png" for image_id in IDS}
-    assert images[0] == images[1]
+    assert images[0] == images[1] == images[2]
     tables = [(out / "0" / "threshold.csv").read_text() for out in found]
-    assert tables[0] == tables[1]
+    assert tables[0] == tables[1] == tables[2]
 
 
 def test_labels_are_the_classes_at_or_above_delta(tmp_path):
@@ -65,10 +64,3 @@ def test_labels_are_the_classes_at_or_above_delta(tmp_path):
         classes, density = _scores(image_id)
         label = np.array(Image.open(out / "0" / f"{image_id}.png"))
         assert np.array_equal(label, np.where(density >= 4.5, classes, 255))
-
-
-def test_the_wrong_number_of_shards_is_refused(tmp_path):
-    manifests = _densities(tmp_path / "densities", 3)
-    job = Job({"threshold": {"share": 0.5}}, tmp_path, tmp_path, inputs={"densities": manifests[:2]}, shard=(0, 3))
-    with pytest.raises(BismapError, match="2 density shards"):
-        pseudo_labels.run(job)

@@ -91,10 +91,10 @@ def read_histogram(manifests: Sequence[Path], classes: int) -> NDArray[np.int64]
     return counts
 
 
-def density_images(manifest: Path) -> Iterator[tuple[str, Path, Path]]:
-    """Id, class map and density file of each image of a shard, sorted by id."""
-    for image_id, path in shards.files([manifest], ".png").items():
-        yield image_id, path, path.with_name(f"{image_id}{DENSITY_SUFFIX}")
+def density_images(manifests: Sequence[Path]) -> list[tuple[str, Path, Path]]:
+    """Id, class map and density file of each image of all shards, sorted by id."""
+    maps = shards.files(manifests, ".png")
+    return [(image_id, path, path.with_name(f"{image_id}{DENSITY_SUFFIX}")) for image_id, path in maps.items()]
 
 
 def read_scores(class_map: Path, density: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:

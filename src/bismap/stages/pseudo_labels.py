@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image
 
+from bismap.data import shards
 from bismap.data.images import write_label
-from bismap.errors import BismapError
 from bismap.job import Job
 from bismap.pseudo_labels.files import density_images, read_grid, read_histogram, read_scores
 from bismap.pseudo_labels.tables import image_row, write_images, write_threshold
@@ -15,14 +15,10 @@ from bismap.pseudo_labels.threshold import choose_code, keep
 def run(job: Job) -> None:
     """Write one label image per image of this shard, images.csv and threshold.csv."""
     manifests = job.input_list("densities")
-    if len(manifests) != job.shard[1]:
-        raise BismapError(
-            f"{len(manifests)} density shards were given, but the labels are to be made in {job.shard[1]}"
-        )
     grid, names = read_grid(manifests)
     histogram = read_histogram(manifests, len(names))
     code = choose_code(job.settings["threshold"], grid, histogram)
-    images = list(density_images(manifests[job.shard[0]]))
+    images = shards.split(density_images(manifests), job.shard)
     with Image.open(images[0][1]) as first:
         palette = first.getpalette()
 

@@ -14,11 +14,11 @@ def run(job: Job) -> None:
     """Write weights.safetensors and the report of matched and unmatched tensors beside it.
 
     Raises:
-        BismapError: if the file's digest does not begin with the configured one.
+        BismapError: if the file's digest does not begin with the configured one, or if a tensor of the network is
+            missing in it or one in it has no place.
     """
     source, wanted = job.input("checkpoint"), job.settings["sha256"]
     if wanted is not None and not (found := file_sha256(source)).startswith(wanted):
         raise BismapError(f"{source}: sha256 is {found}, expected {wanted}...; get the file anew")
-    # A classifier that the network does not have is no reason to refuse a whole backbone.
-    report = import_checkpoint(source, job.settings["kind"], job.out / "weights.safetensors", allow_unused=True)
+    report = import_checkpoint(source, job.settings["kind"], job.out / "weights.safetensors")
     log.info("%s", report)

@@ -53,6 +53,7 @@ class Layout:
         label_spec: classes and label ids of the data set in a folder.
         labels_required: every split must have labels; else a split may have none at all.
         first_number: where image ids are numbers without gaps, the first one.
+        keys: patterns of the files that say what images and labels mean (classes, splits).
     """
 
     name: str
@@ -63,6 +64,7 @@ class Layout:
     label_spec: Callable[[Path], LabelSpec]
     labels_required: bool = False
     first_number: int | None = None
+    keys: tuple[str, ...] = ()
 
 
 def file_id(stem: str) -> str:

@@ -130,4 +130,5 @@ FOLDER = Layout(
     encodings=("grey", "palette"),
     scan=_scan,
     label_spec=_label_spec,
+    keys=("classes.json", "splits/*.txt"),
 )
