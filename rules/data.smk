@@ -53,6 +53,7 @@ rule weights:
         checkpoint=plan.checkpoint,
     output:
         weights="results/weights/{weights}.safetensors",
+        report="results/weights/{weights}.report.json",
     log:
         "results/logs/weights/{weights}.log",
     benchmark:
@@ -70,7 +71,7 @@ rule weights:
         "Converting the pre-trained weights {wildcards.weights}"
     shell:
         "python -m bismap weights --cfg {params.cfg:q} --checkpoint {input.checkpoint:q} "
-        "--weights {output.weights:q} --threads {threads} --log {log:q}"
+        "--weights {output.weights:q} --report {output.report:q} --threads {threads} --log {log:q}"
 
 
 rule stylize:

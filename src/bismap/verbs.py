@@ -42,7 +42,7 @@ VERBS: dict[str, Verb] = {
     "weights": Verb(
         "convert a file of pre-trained weights",
         inputs={"checkpoint": "the file as its authors distribute it"},
-        outputs={"weights": "weights.safetensors"},
+        outputs={"weights": "weights.safetensors", "report": "weights.report.json"},
     ),
     "stylize": Verb(
         "align the colours of source images with target images (GPA)",
