@@ -1,17 +1,20 @@
-"""One GPU job per GPU: a lock per device, so that jobs of one workstation never share a card."""
+"""One GPU job per GPU: a lock per device, so that jobs of one machine, whoever's, never share a card."""
 
 import fcntl
+import logging
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from bismap.errors import BismapError
 
 POLL_S = 1.0
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -38,17 +41,38 @@ def hold_device(wanted: str) -> Iterator[str]:
         yield f"cuda:{index}"
 
 
-def _first_free(count: int) -> tuple[int, IO[str]]:
-    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if os.environ.get("CUDA_VISIBLE_DEVICES") else []
+def _first_free(count: int) -> tuple[int, IO[bytes]]:
+    import torch
+
+    # The UUID, not the index: which card is `0` differs between jobs that see different cards of one machine.
+    paths = [_lock_file(str(torch.cuda.get_device_properties(index).uuid)) for index in range(count)]
+    told = False
     while True:
-        for index in range(count):
-            name = names[index] if index < len(names) else str(index)
-            path = Path(tempfile.gettempdir()) / f"bismap-cuda-{name.replace('/', '_')}.lock"
-            lock = path.open("a")
+        for index, path in enumerate(paths):
+            lock = _open_lock(path)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.close()
                 continue
             return index, lock
+        if not told:
+            log.info("waiting for a free GPU: other jobs hold all %d", count)
+            told = True
         time.sleep(POLL_S)
+
+
+def _lock_file(uuid: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"bismap-cuda-{uuid}.lock"
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    """Open a lock file, which any user of the machine may have made: to lock it, reading is enough."""
+    while True:
+        # Linux may refuse to open another user's file in /tmp with O_CREAT, whatever its mode.
+        with suppress(FileNotFoundError):
+            return path.open("rb")
+        with suppress(FileExistsError):
+            lock = path.open("xb")
+            os.fchmod(lock.fileno(), 0o666)  # whatever the umask
+            return lock

@@ -10,12 +10,13 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from bismap.errors import BismapError
+from bismap.prototypes.mixtures import STIFF
 from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes
 
 DIM, COMPONENTS = 12, 3
 
 
-def mixtures(rng, classes=4, absent=(), dead=0):
+def mixtures(rng, classes=4, absent=(), dead=0, dim=DIM):
     """Random mixtures; in ``dead`` channels the variance is at the floor around zero."""
     found = SimpleNamespace(weights=[], means=[], variances=[])
     for c in range(classes):
@@ -23,8 +24,8 @@ def mixtures(rng, classes=4, absent=(), dead=0):
             for values in (found.weights, found.means, found.variances):
                 values.append(None)
             continue
-        means = rng.gamma(1.0, 1.0, (COMPONENTS, DIM))
-        variances = rng.uniform(0.05, 0.5, (COMPONENTS, DIM))
+        means = rng.gamma(1.0, 1.0, (COMPONENTS, dim))
+        variances = rng.uniform(0.05, 0.5, (COMPONENTS, dim))
         means[:, :dead], variances[:, :dead] = 0.0, 1e-6
         found.weights.append(rng.dirichlet(np.ones(COMPONENTS)))
         found.means.append(means)
@@ -49,32 +50,82 @@ def reference(features, found, size):
     return scores
 
 
+def assert_right(features, found, size, rows_at_once=None):
+    """Densities within the tolerance of float64, and the right class wherever two are not closer than that."""
+    classes, density = most_likely_classes(features, gaussian_bank(found), size, rows_at_once=rows_at_once)
+    scores = reference(features, found, size)
+    ordered = np.sort(scores, axis=0)
+    best = ordered[-1]
+    assert np.all(np.abs(density - best) <= np.maximum(0.01, 1e-6 * np.abs(best)))
+    clear = best - ordered[-2] > 0.02
+    assert clear.mean() > 0.9
+    assert np.array_equal(classes[clear], scores.argmax(0)[clear])
+
+
+# 1 is what a CPU does, all rows of a tile what a GPU does.
+AT_ONCE = [1, 3, 100]
+
+
+@pytest.mark.parametrize("rows_at_once", AT_ONCE)
 @pytest.mark.parametrize("dead", [0, 4])
-def test_densities_agree_with_upsampling_first_in_float64(dead):
+def test_densities_agree_with_upsampling_first_in_float64(dead, rows_at_once):
     rng = np.random.default_rng(3)
     found = mixtures(rng, dead=dead)
     features = torch.tensor(rng.gamma(1.0, 1.0, (DIM, 9, 14)), dtype=torch.float32)
     features[:dead, :, :7] = 0.0
     features[:dead, :, 7:] *= 0.02
-    size = (53, 33)
-    classes, density = most_likely_classes(features, gaussian_bank(found), size)
-    scores = reference(features, found, size)
-    best = scores.max(0)
-    assert np.all(np.abs(density - best) <= np.maximum(0.01, 1e-6 * np.abs(best)))
-    ordered = np.sort(scores, axis=0)
-    clear = ordered[-1] - ordered[-2] > 0.02
-    assert clear.mean() > 0.9
-    assert np.array_equal(classes[clear], scores.argmax(0)[clear])
+    assert_right(features, found, (53, 33), rows_at_once)
 
 
-def test_the_tile_size_changes_nothing():
+def around(centres, spread):
+    """Features ``[d, 8, 6 n]``: a chequerboard of centre + and - spread for each of n centres ``[n, d]``.
+
+    Its terms cancel: midway between neighbours a feature is the centre itself.
+    """
+    sign = np.where(np.add.outer(np.arange(8), np.arange(6 * len(centres))) % 2, 1.0, -1.0)
+    values = np.repeat(centres, 6, 0).T[:, None] + sign * np.repeat(spread, 6, 0).T[:, None]
+    return torch.tensor(values, dtype=torch.float32)
+
+
+@pytest.mark.parametrize("rows_at_once", AT_ONCE)
+@pytest.mark.parametrize("stiff", [(1,), (0, 3), (0, 1, 2, 3)])
+def test_all_variances_at_the_floor_around_a_mean_that_is_not_zero(stiff, rows_at_once):
+    """Components of one sample each; in float32 they would err by nats where features pass their mean."""
+    rng = np.random.default_rng(6)
+    found = mixtures(rng, dim=64)
+    for c in stiff:
+        found.weights[c], found.variances[c] = np.ones(1), np.full((1, 64), 1e-6)
+        found.means[c] = rng.gamma(1.0, 1.0, (1, 64))
+    centres = np.stack([means[0] for means in found.means])
+    features = around(centres, np.minimum(np.abs(rng.normal(size=centres.shape)), centres))
+    assert_right(features, found, (2 * features.shape[2] - 1, 15), rows_at_once)
+
+
+@pytest.mark.parametrize("share", [0.99, 1.01])
+@pytest.mark.parametrize("top", [2.0, 2.5])
+def test_components_on_both_sides_of_what_float32_can_sum(top, share):
+    """Features from 0 to ``top`` times the mean: about the most that can cancel."""
+    rng = np.random.default_rng(7)
+    found = mixtures(rng, dim=64)
+    for means, variances in zip(found.means, found.variances, strict=True):
+        variances[:] = means**2 * 64 / (share * STIFF)
+    half = np.stack([means[0] for means in found.means]) * top / 2
+    features = around(half, half)
+    assert_right(features, found, (93, 29))
+
+
+@pytest.mark.parametrize("rows_at_once", AT_ONCE)
+def test_the_tile_size_changes_nothing(rows_at_once):
     rng = np.random.default_rng(4)
     bank = gaussian_bank(mixtures(rng))
     features = torch.tensor(rng.gamma(1.0, 1.0, (DIM, 10, 8)), dtype=torch.float32)
-    results = [most_likely_classes(features, bank, (31, 37), tile_rows=rows) for rows in (1, 3, 100)]
-    for classes, density in results[1:]:
-        assert np.array_equal(classes, results[0][0])
-        assert np.array_equal(density, results[0][1])
+    whole = most_likely_classes(features, bank, (31, 37))
+    for tile_rows in (1, 3, 100):
+        classes, density = most_likely_classes(features, bank, (31, 37), tile_rows, rows_at_once)
+        assert np.array_equal(classes, whole[0])
+        if rows_at_once == 1:
+            assert np.array_equal(density, whole[1])
+        np.testing.assert_allclose(density, whole[1], rtol=1e-6)  # a matrix product of another size rounds otherwise
 
 
 def test_absent_classes_are_never_assigned():

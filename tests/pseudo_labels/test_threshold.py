@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bismap.data import IGNORE
@@ -14,6 +14,7 @@ GRID = DensityGrid(offset=-4096.0, step=0.125)
 
 
 @given(st.floats(-4096, 4000, width=32), st.integers(-4096 * 8 + 1, 4000 * 8))
+@example(-3.5519045929292836e-14, 0)
 def test_comparing_codes_is_comparing_densities_at_any_delta_on_the_grid(density, steps):
     delta = steps / 8
     kept = GRID.encode(np.array([density], np.float32))[0] >= GRID.threshold_code(delta)

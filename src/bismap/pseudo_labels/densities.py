@@ -11,10 +11,12 @@ where ``P`` is the diagonal precision and ``s = P mean``. The few ``q`` that occ
 right, its lower and its two diagonal neighbours) are matrix products at low resolution.
 
 Precision: ``q`` contains everything that cancels (means far from zero over small variances) and is computed
-in float64; it is then rounded to float32. What is left to do at full resolution is a sum of terms that
-do not cancel where it matters: a channel at the variance floor has mean zero and features above zero, so
-that all its products have one sign. The result agrees with a float64 evaluation of the upsampled features within
-max(0.01 nat, 1e-6 of its value).
+in float64; it is then rounded to float32. What is left to do at full resolution is a sum of terms that cancel
+where the features of neighbours lie on both sides of a mean. Features are not negative (ReLU), so in a channel
+below the mean a term is at most mean^2 / (2 variance), and the sum over channels of mean^2 / variance bounds what
+cancels: nothing for a channel at the variance floor around zero, far too much for one at the floor around another
+mean. A component where that sum exceeds ``STIFF`` is summed in float64 throughout. The result agrees with a float64
+evaluation of the upsampled features within max(0.01 nat, 1e-6 of its value).
 """
 
 import math
@@ -30,6 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bismap.errors import BismapError
+from bismap.prototypes.mixtures import STIFF
 
 # Low-resolution rows whose products are held at once: bounds the memory, does not change the result.
 TILE_ROWS_CPU, TILE_ROWS_CUDA = 16, 32
@@ -59,6 +62,7 @@ class GaussianBank:
         constant: ``[G]``.
         members: ``[G, C']`` of 0 and 1: which column's class a component belongs to.
         classes: ``[C']`` trainId of each column; classes without prototypes have no column.
+        stiff: how many components, the last ones, need float64 sums.
     """
 
     quadratic: Tensor
@@ -66,6 +70,14 @@ class GaussianBank:
     constant: Tensor
     members: Tensor
     classes: Tensor
+    stiff: int
+
+    @property
+    def parts(self) -> list[tuple[slice, torch.dtype]]:
+        """Which components are summed in which type at full resolution."""
+        plain = len(self.constant) - self.stiff
+        parts = [(slice(plain), torch.float32)] if plain else []
+        return [*parts, (slice(plain, None), torch.float64)] if self.stiff else parts
 
 
 def gaussian_bank(mixtures: MixtureParameters, device: torch.device | str = "cpu") -> GaussianBank:
@@ -84,19 +96,27 @@ def gaussian_bank(mixtures: MixtureParameters, device: torch.device | str = "cpu
     weights, means, variances = (column(v) for v in (mixtures.weights, mixtures.means, mixtures.variances))
     if not bool((variances > 0).all()):
         raise BismapError("source prototypes: a variance is not positive; fit the mixtures again")
+    owner = torch.cat([torch.full((len(mixtures.means[c]),), i) for i, c in enumerate(present)]).to(device)
+    stiff = (means.square() / variances).sum(1) > STIFF
+    order = stiff.argsort(stable=True)
+    weights, means, variances, owner = (values[order] for values in (weights, means, variances, owner))
     squared = means.square() / variances + variances.log() + math.log(2 * math.pi)
-    owner = torch.cat([torch.full((len(mixtures.means[c]),), i) for i, c in enumerate(present)])
     return GaussianBank(
         quadratic=(-0.5 / variances).T.contiguous(),
         linear=(means / variances).T.contiguous(),
         constant=weights.log() - 0.5 * squared.sum(1),
-        members=F.one_hot(owner, len(present)).to(device, torch.float64),
+        members=F.one_hot(owner, len(present)).double(),
         classes=torch.tensor(present, dtype=torch.uint8, device=device),
+        stiff=int(stiff.sum()),
     )
 
 
 def most_likely_classes(
-    features: Tensor, bank: GaussianBank, size: tuple[int, int], tile_rows: int | None = None
+    features: Tensor,
+    bank: GaussianBank,
+    size: tuple[int, int],
+    tile_rows: int | None = None,
+    rows_at_once: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Most likely class of every pixel and its log density (Eq. 4-5), at full resolution.
 
@@ -107,7 +127,9 @@ def most_likely_classes(
         features: ``[d, h, w]``, float32 or float64, h and w at least 2.
         bank: on the features' device.
         size: ``(width, height)`` of the result.
-        tile_rows: rows of ``features`` per tile; memory grows with it. None is a good value for the device.
+        tile_rows: rows of ``features`` per tile; memory grows with it.
+        rows_at_once: of these, how many are computed in one operation. With 1, full-resolution rows go one by one
+            too. None, for this and for ``tile_rows``, is a good value for the device.
 
     Returns:
         Classes (trainIds), uint8 ``[height, width]``, and their log densities in nat, float32, same shape.
@@ -118,6 +140,8 @@ def most_likely_classes(
     _check(features, bank)
     (width, height), device = size, features.device
     tile_rows = tile_rows or (TILE_ROWS_CUDA if features.is_cuda else TILE_ROWS_CPU)
+    # On a CPU, one row at a time stays in the core's cache; a GPU wants many at once.
+    rows_at_once = rows_at_once or (tile_rows if features.is_cuda else 1)
     rows, columns = _axis(features.shape[1], height, device), _axis(features.shape[2], width, device)
     image = _Image(features.permute(1, 2, 0), bank, rows, columns)
     classes = torch.empty((height, width), dtype=torch.uint8, device=device)
@@ -125,7 +149,7 @@ def most_likely_classes(
     last = features.shape[1] - 1
     with _workers(device) as pool:
         tiles = [(top, min(top + tile_rows, last)) for top in range(0, last, tile_rows)]
-        list(pool.map(lambda tile: _fill(image, classes, density, *tile), tiles))
+        list(pool.map(lambda tile: _fill(image, classes, density, *tile, rows_at_once), tiles))
     return classes.cpu().numpy(), density.cpu().numpy()
 
 
@@ -188,58 +212,66 @@ class _Image:
 
 
 @torch.inference_mode()
-def _fill(image: _Image, classes: Tensor, density: Tensor, top: int, bottom: int) -> None:
+def _fill(image: _Image, classes: Tensor, density: Tensor, top: int, bottom: int, rows_at_once: int) -> None:
     """Compute the full-resolution rows whose upper neighbour is among the rows ``top`` to ``bottom - 1``."""
-    # On a CPU, one row at a time stays in the core's cache; a GPU wants many at once.
-    step = bottom - top if image.features.is_cuda else 1
     members = image.bank.members.float()
-    for first, same, cross in _sweep(image, top, bottom, step):
-        inside = (image.rows.start >= first) & (image.rows.start < first + len(cross))
-        for fine in inside.nonzero()[:, 0].split(len(image.rows.start) if image.features.is_cuda else 1):
+    for first, same, cross in _sweep(image, top, bottom, rows_at_once):
+        end = min(first + rows_at_once, bottom)
+        inside = ((image.rows.start >= first) & (image.rows.start < end)).nonzero()[:, 0]
+        for fine in inside.split(1 if rows_at_once == 1 else len(image.rows.start)):
             rows, target = image.rows[fine], slice(int(fine[0]), int(fine[-1]) + 1)
-            logs = _mix_columns(image.columns, _mix_rows(rows, first, same, cross))
-            best, column, lead = _best_class(logs, members)
+            logs = [
+                _mix_columns(image.columns, _mix_rows(rows, first, *part)).float()
+                for part in zip(same, cross, strict=True)
+            ]
+            best, column, lead = _best_class(logs[0] if len(logs) == 1 else torch.cat(logs, -1), members)
             _decide_close_calls(image, rows, best, column, lead)
             classes[target] = image.bank.classes[column]
             density[target] = best
 
 
-def _sweep(image: _Image, top: int, bottom: int, step: int) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Polarised log densities, float32, of the rows ``top`` to ``bottom`` (inclusive), ``step`` cells at a time.
+def _sweep(image: _Image, top: int, bottom: int, step: int) -> Iterator[tuple[int, list[Tensor], list[Tensor]]]:
+    """Polarised log densities of the rows ``top`` to ``bottom`` (inclusive), ``step`` cells at a time.
 
     Yields:
-        The first row; ``same [r+1, 2w-1, G]`` of each row's pixels with themselves, then with their right
-        neighbours; and ``cross [r, 2w-1, G]`` of each row with the next: pixels with their lower neighbours,
+        The first row; ``same [r+1, 2w-1, G']`` of each row's pixels with themselves, then with their right
+        neighbours; and ``cross [r, 2w-1, G']`` of each row with the next: pixels with their lower neighbours,
         then the mean over the two diagonals of each cell. Both halves interpolate vertically in the same way.
+        ``same`` and ``cross`` are lists, by part of the bank.
     """
     last = _along_rows(image.features[top : top + 1], image.bank)
     for first in range(top, bottom, step):
         new = _along_rows(image.features[first + 1 : min(first + step, bottom) + 1], image.bank)
-        f, affine, same = (torch.cat(pair) for pair in zip(last, new, strict=True))
+        f, affine = torch.cat([last[0], new[0]]), torch.cat([last[1], new[1]])
+        same = _joined(last[2], new[2], 0)
         yield first, same, _across_rows(f, affine, image.bank)
-        last = f[-1:], affine[-1:], same[-1:]
+        last = f[-1:], affine[-1:], [part[-1:] for part in same]
 
 
-def _along_rows(features: Tensor, bank: GaussianBank) -> tuple[Tensor, Tensor, Tensor]:
-    """Features ``[r, w, d]`` and their affine term ``[r, w, G]`` in float64, and ``same [r, 2w-1, G]``."""
+def _along_rows(features: Tensor, bank: GaussianBank) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Features ``[r, w, d]`` and their affine term ``[r, w, G]`` in float64, and ``same [r, 2w-1, G']``."""
     f = features.to(torch.float64, memory_format=torch.contiguous_format)
     affine = torch.addmm(bank.constant, f.flatten(0, 1), bank.linear).view(*f.shape[:2], -1)
     own = _polarised(affine, f.square(), bank)
     right = _polarised(_mean(affine[:, 1:], affine[:, :-1]), f[:, 1:] * f[:, :-1], bank)
-    return f, affine, torch.cat([own, right], 1)
+    return f, affine, _joined(own, right, 1)
 
 
-def _across_rows(f: Tensor, affine: Tensor, bank: GaussianBank) -> Tensor:
-    """``cross [r, 2w-1, G]`` of r + 1 rows."""
+def _across_rows(f: Tensor, affine: Tensor, bank: GaussianBank) -> list[Tensor]:
+    """``cross [r, 2w-1, G']`` of r + 1 rows."""
     affine = _mean(affine[1:], affine[:-1])
     lower = _polarised(affine, f[1:] * f[:-1], bank)
     diagonals = _mean(f[1:, 1:] * f[:-1, :-1], f[1:, :-1] * f[:-1, 1:])
-    return torch.cat([lower, _polarised(_mean(affine[:, 1:], affine[:, :-1]), diagonals, bank)], 1)
+    return _joined(lower, _polarised(_mean(affine[:, 1:], affine[:, :-1]), diagonals, bank), 1)
 
 
-def _polarised(affine: Tensor, products: Tensor, bank: GaussianBank) -> Tensor:
-    total = torch.addmm(affine.flatten(0, 1), products.flatten(0, 1), bank.quadratic)
-    return total.float().view(affine.shape)
+def _polarised(affine: Tensor, products: Tensor, bank: GaussianBank) -> list[Tensor]:
+    total = torch.addmm(affine.flatten(0, 1), products.flatten(0, 1), bank.quadratic).view(affine.shape)
+    return [total[..., components].to(dtype) for components, dtype in bank.parts]
+
+
+def _joined(first: list[Tensor], second: list[Tensor], axis: int) -> list[Tensor]:
+    return [torch.cat(part, axis) for part in zip(first, second, strict=True)]
 
 
 def _mean(a: Tensor, b: Tensor) -> Tensor:
@@ -260,7 +292,7 @@ def _mix_columns(columns: _Axis, mixed: Tensor) -> Tensor:
     left = columns.start
     entries = torch.stack([left, left + 1, left + (length + 1) // 2], 1)
     entries = entries + length * torch.arange(rows, device=left.device)[:, None, None]
-    weights = columns.products().float().repeat(rows, 1)
+    weights = columns.products().to(mixed.dtype).repeat(rows, 1)
     # embedding_bag gathers and sums weighted table rows in one pass over its output.
     logs = F.embedding_bag(entries.flatten(0, 1), mixed.flatten(0, 1), per_sample_weights=weights, mode="sum")
     return logs.view(rows, len(left), -1)

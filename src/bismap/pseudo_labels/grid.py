@@ -19,10 +19,12 @@ class DensityGrid(NamedTuple):
 
     def encode(self, density: NDArray[np.floating]) -> NDArray[np.uint16]:
         """Code of the greatest grid point not above each density, so that ``code >= n`` means ``p >= value(n)``."""
-        codes = np.floor((density.astype(np.float64) - self.offset) / self.step)
+        exact = density.astype(np.float64)
+        codes = np.floor((exact - self.offset) / self.step)
+        codes -= self.decode(codes) > exact  # the difference may have been rounded up
         return np.clip(codes, 0, CODES - 1).astype(np.uint16)
 
-    def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
+    def decode(self, codes: NDArray[np.number]) -> NDArray[np.float64]:
         """Log densities of codes, nat."""
         return self.offset + self.step * np.asarray(codes, np.float64)
 
