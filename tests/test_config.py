@@ -1,14 +1,21 @@
 """config.yaml: it is valid, every field says what it is, and all errors of a bad one come at once."""
 
+import json
 import tomllib
 from pathlib import Path
+from typing import get_args
 
+import jsonschema
 import pytest
 import yaml
 from pydantic import BaseModel
 
-from bismap.config import Config, check_config, load_config
-from bismap.config.load import expand, merge
+from bismap.cli import main
+from bismap.config import Config, check_config, json_schema, load_config
+from bismap.config.expand import expand, merge
+from bismap.config.model import Weights
+from bismap.config.references import BACKBONES, HELD
+from bismap.config.settings import ExtractorNetwork
 from bismap.errors import BismapError
 
 ROOT = Path(__file__).parents[1]
@@ -60,14 +67,21 @@ def _models(annotation):
     return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]
 
 
-def test_the_schema_on_disk_is_the_models(config):
-    from bismap.config import json_schema
+def errors(raw) -> list[str]:
+    """The errors of a configuration, one a line, without the head."""
+    with pytest.raises(BismapError) as error:
+        check_config(raw)
+    head, *lines = str(error.value).splitlines()
+    assert head == f"config.yaml has {len(lines)} error(s):"
+    return [line.strip() for line in lines]
 
+
+def test_the_schema_on_disk_is_the_models():
     assert (ROOT / "workflow" / "schemas" / "config.schema.json").read_text() == json_schema()
 
 
 def test_an_experiment_overrides_single_values(raw):
-    full = expand(raw)
+    full = expand(raw).full
     training = full["experiments"]["demo"]["settings"]["training"]
     assert training["lr"] != raw["settings"]["training"]["lr"]
     assert training["momentum"] == raw["settings"]["training"]["momentum"]
@@ -79,15 +93,95 @@ def test_merge_goes_key_by_key_and_replaces_lists():
     assert base == {"a": {"b": 1, "c": [1, 2]}}
 
 
-def test_all_errors_come_at_once_with_their_paths(raw):
+def test_all_errors_come_at_once_where_they_were_written_and_once(raw):
     raw["experiments"]["gta"]["settings"]["training"] = {"lr": -1, "typo": 3}
-    raw["experiments"]["demo"]["device"] = "tpu"
-    with pytest.raises(BismapError) as error:
-        check_config(raw)
-    message = str(error.value)
-    for path in ("gta.settings.training.lr", "gta.settings.training.typo", "demo.device"):
-        assert path in message
-    assert "unknown key" in message
+    raw["experiments"]["demo"]["device"] = "tpu"  # demo_study and camvid inherit it
+    raw["settings"]["stylize"]["bta"] = raw["settings"]["stylize"].pop("beta")
+    assert [line.split(" (got")[0] for line in errors(raw)] == [
+        "experiments.gta.settings.training.typo: unknown key",
+        "settings.stylize.bta: unknown key",
+        "experiments.demo.device: Input should be 'auto', 'cpu' or 'cuda'",
+        "experiments.gta.settings.training.lr: Input should be greater than 0",
+        "settings.stylize.beta: missing",
+    ]
+
+
+def test_a_misspelt_section_does_not_bury_its_cause(raw):
+    raw["setings"] = raw.pop("settings")
+    assert errors(raw) == ["setings: unknown key", "settings: missing"]
+
+
+def test_a_wrong_type_hides_no_other_error(raw):
+    raw["settings"]["training"]["lr"] = "fast"
+    raw["experiments"]["gta"]["source"]["dataset"] = "gta6"
+    raw["experiments"]["demo"]["starts"]["simclr"] = "nothing"
+    raw["experiments"]["camvid"]["like"] = "dmo"
+    raw["runs"]["gpa_stm"]["transferability"] = "pga"
+    begin = [
+        "experiments.camvid.like: there is no experiment `dmo`; known: gta, synthia, demo",
+        "experiments.demo.starts.simclr: there are no weights `nothing`; known: imagenet_resnet101",
+        "experiments.gta.source.dataset: there is no data set `gta6`; known: gta5, synthia, cityscapes",
+        "runs.gpa_stm.transferability: there is no run `pga`; known: source_only, gpa",
+        "settings.training.lr: Input should be a valid number",
+    ]
+    assert [line[: len(start)] for line, start in zip(errors(raw), begin, strict=True)] == begin
+
+
+def test_a_shared_value_that_is_wrong_for_one_experiment_names_it(raw):
+    raw["experiments"]["gta"]["settings"] = {}
+    assert errors(raw) == [
+        "settings.pseudo_labels: give either `density` or `share`, and null for the other (in experiment gta)"
+    ]
+
+
+@pytest.mark.parametrize("parent", [None, 3, ["gta"], "gta.5"])
+def test_like_needs_another_experiment(raw, parent):
+    raw["experiments"]["other"] = parent
+    raw["experiments"]["camvid"]["like"] = parent if isinstance(parent, list) else "other"
+    assert any(line.startswith("experiments.camvid.like: ") for line in errors(raw))
+
+
+def test_like_in_a_circle_is_one_error(raw):
+    raw["experiments"]["demo"]["like"] = "camvid"
+    assert errors(raw) == ["experiments.demo.like: goes round in a circle: camvid -> demo_study -> demo -> camvid"]
+
+
+@pytest.mark.parametrize("value", [None, 3, [1], "text"])
+@pytest.mark.parametrize("section", ["datasets", "weights", "settings", "runs", "experiments"])
+def test_a_section_of_another_type_is_named(raw, section, value):
+    raw[section] = value
+    assert any(line.startswith(f"{section}: ") for line in errors(raw))
+
+
+def test_the_file_is_valid_by_its_schema(raw):
+    assert list(_validator().iter_errors(raw)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("settings", "stylize", "bta"), 1),
+        (("experiments", "demo", "settings", "training", "lr"), "fast"),
+        (("experiments", "demo", "nonsense"), 1),
+        (("datasets", "w-s3"), {}),
+        (("runs", "gpa", "objective"), "win"),
+        (("setings",), {}),
+    ],
+)
+def test_the_schema_refuses_what_the_model_refuses(raw, path, value):
+    *parents, last = path
+    node = raw
+    for key in parents:
+        node = node[key]
+    node[last] = value
+    assert not _validator().is_valid(raw)
+    assert errors(raw)
+
+
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(json_schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
 
 
 def test_scientific_notation_without_a_point_is_a_number(raw):
@@ -119,8 +213,93 @@ def test_both_thresholds_are_refused(raw):
 
 def test_reserved_names_are_refused(raw):
     raw["runs"]["stylized"] = raw["runs"]["gpa"]
-    with pytest.raises(BismapError, match="cannot name a run"):
-        check_config(raw)
+    raw["experiments"]["datasets"] = raw["experiments"]["gta"]
+    raw["weights"]["random"] = raw["weights"]["simclr_resnet101"]
+    assert errors(raw) == [
+        "experiments.datasets: reserved, cannot name an experiment (got 'datasets')",
+        "runs.stylized: reserved, cannot name a run (got 'stylized')",
+        "weights.random: reserved, cannot name weights (got 'random')",
+    ]
+
+
+@pytest.mark.parametrize("name", ["w-s3", "a.b", "a/b", "ü", ""])
+def test_names_that_no_path_can_hold_are_refused(raw, name):
+    raw["datasets"][name] = raw["datasets"]["gta5"]
+    raw["weights"][name] = raw["weights"]["simclr_resnet101"]
+    raw["runs"][name] = raw["runs"]["gpa"]
+    raw["experiments"][name] = raw["experiments"]["gta"]
+    raw["experiments"]["camvid"]["target"]["evaluate"] = name
+    raw["datasets"]["demo_photo"]["render"]["images"][name] = 4
+    found = errors(raw)
+    assert len(found) == 6
+    assert all("a name consists of letters (a-z, A-Z), digits and _ only" in line for line in found)
+
+
+def test_an_unknown_experiment_is_answered_with_the_known_ones(config, capsys):
+    with pytest.raises(BismapError, match=r"no experiment `nope`: config\.yaml has gta, synthia, demo"):
+        config.resolved("nope")
+    assert main(["config", "--file", str(ROOT / "config.yaml"), "--experiment", "nope"]) == 1
+    assert "there is no experiment `nope`: config.yaml has gta" in capsys.readouterr().err
+
+
+MISFITS = {
+    "misspelt key": ({"max_pool_pading": "torch"}, "network.max_pool_pading: unknown key"),
+    "unknown backbone": ({"backbone": "resnet9"}, "network.backbone: Input should be 'resnet101'"),
+    "no width": ({"backbone": "small"}, "network: width: set it for the `small` backbone"),
+    "no padding": ({"max_pool_padding": None}, "network: max_pool_padding: `simclr_resnet152` needs it"),
+    "foreign weights": ({"backbone": "small", "width": 4}, "weights: `simclr_resnet152_sk` is of kind simclr"),
+}
+
+
+@pytest.mark.parametrize("case", MISFITS)
+def test_the_extractors_network_is_checked(raw, case):
+    change, message = MISFITS[case]
+    raw["settings"]["extractor"]["network"] |= change
+    assert any(line.startswith(f"settings.extractor.{message}") for line in errors(raw))
+
+
+def test_the_extractors_network_is_handed_on_without_nulls(config):
+    networks = {name: config.resolved(name)["settings"]["extractor"]["network"] for name in ("gta", "demo")}
+    assert networks["gta"] == {"backbone": "simclr_resnet152", "max_pool_padding": "same"}
+    # The shared padding lies under the small network; taking it away would rerun what is finished.
+    assert networks["demo"] == {"backbone": "small", "max_pool_padding": "same", "width": 16}
+
+
+def test_a_run_starts_only_from_a_backbone_like_its_own(raw):
+    raw["experiments"]["demo"]["settings"]["extractor"]["network"]["width"] = 8
+    raw["experiments"]["gta"]["settings"]["network"] = {"backbone": "small", "width": 16}
+    raw["weights"]["simclr_resnet101"]["kind"] = "bismaps"
+    found = errors(raw)
+    assert [line.split(": ")[0] for line in found] == [
+        f"experiments.{where}"
+        for where in ("demo.starts.imagenet", "demo.starts.simclr", "gta.starts.imagenet", "gta.starts.simclr",
+                      "synthia.starts.simclr")
+    ]  # fmt: skip
+    assert "small of width 8 (settings.extractor.network), which does not fit the runs' backbone small of" in found[0]
+    assert "kind torchvision, which holds one of resnet50, resnet101: it does not fit the backbone small" in found[2]
+    assert "kind bismaps, which holds a whole network" in found[4]
+
+
+def test_backbones_and_kinds_of_weights_are_those_of_the_models():
+    from bismap.models.backbones import BACKBONES as BUILT
+    from bismap.models.importing import _PLANNERS
+
+    assert set(BACKBONES) == set(BUILT) == set(get_args(ExtractorNetwork.model_fields["backbone"].annotation))
+    assert set(HELD) == set(_PLANNERS) == set(get_args(Weights.model_fields["kind"].annotation))
+
+
+def test_a_rendered_world_is_read_in_the_layout_it_is_written_in(raw):
+    raw["datasets"]["demo_game"]["layout"] = "cityscapes"
+    raw["datasets"]["demo_photo"]["render"]["domain"] = "source"
+    assert errors(raw) == [
+        f"datasets.{name}: layout: the domain `source` is rendered as gta5, but `cityscapes` is to be read"
+        for name in ("demo_game", "demo_photo")
+    ]
+
+
+def test_a_subset_names_no_class_twice(raw):
+    raw["experiments"]["gta"]["subsets"] = {"m": ["road", "road"]}
+    assert errors(raw) == ["experiments.gta.subsets: `m` names a class twice: road"]
 
 
 @pytest.mark.parametrize(("env", "faiss"), [("cpu", "faiss-cpu"), ("cuda", "faiss-gpu")])

@@ -14,7 +14,9 @@ from snakemake.exceptions import WorkflowError
 
 from bismap.code import accepted_fingerprint
 from bismap.config import Config, check_config
+from bismap.config.model import RESERVED_EXPERIMENTS, RESERVED_RUNS
 from bismap.errors import BismapError
+from workflow.checks import check_classes, check_labels, check_subsets, check_weights
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
 from workflow.settings import stage_settings
@@ -51,18 +53,20 @@ class Plan:
         self.raw = RawData(config)
 
     def wildcard_constraints(self) -> dict[str, str]:
-        """Regular expressions of the wildcards: only what the configuration names can match."""
-        seeded = r"(?:-s\d+)?"
-        runs = {run for experiment in self.config.experiments.values() for run in experiment.runs}
+        """Regular expressions of the wildcards.
+
+        Any experiment and run matches, so that an unknown one is answered with the names there are.
+        """
+        name, seeded = r"[A-Za-z0-9_]+", r"(?:-s\d+)?"
         return {
-            "exp": f"(?:{_alternatives(self.config.experiments)}){seeded}",
+            "exp": rf"(?!(?:{_alternatives(RESERVED_EXPERIMENTS)})\b){name}{seeded}",
             "dataset": f"(?:{_alternatives(self.config.datasets)}){seeded}",
-            "run": _alternatives(runs),
+            "run": rf"(?!(?:{_alternatives(RESERVED_RUNS)})\b){name}",
             "weights": _alternatives(self.config.weights),
             "domain": "source|target",
             "assignment": "maps",
             "shard": r"\d+-of-\d+",
-            "split": r"[A-Za-z0-9_]+",
+            "split": name,
         }
 
     def scope(self, wildcards: Any) -> Scope:
@@ -111,6 +115,8 @@ class Plan:
     def training_inputs(self, wildcards: Any) -> Inputs:
         scope = self.scope(wildcards)
         run = scope.run(wildcards.run)
+        check_labels(scope, self.raw, "source")
+        check_classes(scope, self.raw)
         teacher = [f"{scope.folder}/{run.teacher}/model.safetensors"] if run.objective == "distill" else []
         return {
             "source_index": [_index(scope.source_dataset)],
@@ -125,8 +131,11 @@ class Plan:
     @_told_plainly
     def extractor_inputs(self, wildcards: Any) -> Inputs:
         scope = self.scope(wildcards)
-        weights = scope.settings.extractor.weights
+        extractor = scope.settings.extractor
+        weights = extractor.weights
         pretrain = weights is None
+        if not pretrain:
+            check_weights(self.raw, weights, extractor.network.backbone, "settings.extractor.network.backbone")
         return {
             "source_index": [_index(scope.source_dataset)] if pretrain else [],
             "target_index": [_index(scope.target_dataset)] if pretrain else [],
@@ -165,8 +174,9 @@ class Plan:
 
     @_told_plainly
     def pseudo_labels(self, wildcards: Any) -> list[str]:
-        folder = f"{wildcards.run}/pseudo_labels/{wildcards.assignment}"
-        return self._shards(self.scope(wildcards), folder, "adapt")
+        scope = self.scope(wildcards)
+        check_labels(scope, self.raw, "adapt")
+        return self._shards(scope, f"{wildcards.run}/pseudo_labels/{wildcards.assignment}", "adapt")
 
     @_told_plainly
     def evaluation_index(self, wildcards: Any) -> str:
@@ -174,7 +184,11 @@ class Plan:
 
     @_told_plainly
     def evaluation_predictions(self, wildcards: Any) -> list[str]:
-        return self._predictions(self.scope(wildcards), wildcards.run, "evaluate")
+        scope = self.scope(wildcards)
+        scope.run(wildcards.run)  # an unknown run is named here, not by the rules that would have to make it
+        check_labels(scope, self.raw, "evaluate")
+        check_subsets(scope, self.raw)
+        return self._predictions(scope, wildcards.run, "evaluate")
 
     @_told_plainly
     def overview_inputs(self, wildcards: Any) -> Inputs:
@@ -208,7 +222,10 @@ class Plan:
         start = scope.start_of(run)
         if start == "random":
             return []
-        return [f"{scope.folder}/extractor/model.safetensors"] if start == "extractor" else [_weights(start)]
+        if start == "extractor":
+            return [f"{scope.folder}/extractor/model.safetensors"]
+        check_weights(self.raw, start, scope.settings.network.backbone, "settings.network.backbone")
+        return [_weights(start)]
 
     def _predictions(self, scope: Scope, run: str, role: str) -> list[str]:
         return self._shards(scope, f"{run}/predictions/{scope.split(role)}", role)

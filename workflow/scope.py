@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bismap.config import Config
 from bismap.config.model import Experiment, Run, Settings
+from bismap.errors import BismapError
 
 RESULTS = Path("results")
 
@@ -20,18 +21,24 @@ def split_seed(name: str) -> tuple[str, int | None]:
 
 @dataclass(frozen=True)
 class Scope:
-    """An experiment with its seed, and the names that follow from both."""
+    """An experiment with its seed, and the names that follow from both: ``name`` has the seed, ``base`` has not."""
 
     config: Config
     name: str
+    base: str
     experiment: Experiment
     seed: int
 
     @classmethod
     def of(cls, config: Config, wildcard: str) -> "Scope":
+        """The experiment and seed of a path.
+
+        Raises:
+            BismapError: if there is no such experiment, with the names of those there are.
+        """
         base, seed = split_seed(wildcard)
-        experiment = config.experiments[base]
-        return cls(config, wildcard, experiment, experiment.seed if seed is None else seed)
+        experiment = config.experiment(base)
+        return cls(config, wildcard, base, experiment, experiment.seed if seed is None else seed)
 
     @property
     def folder(self) -> str:
@@ -64,7 +71,15 @@ class Scope:
         return getattr(self.experiment.target, role)
 
     def run(self, name: str) -> Run:
-        return self.experiment.runs[name]
+        """A run by its name.
+
+        Raises:
+            BismapError: if the experiment has none of that name, with the names of those it has.
+        """
+        runs = self.experiment.runs
+        if name not in runs:
+            raise BismapError(f"experiment `{self.base}` has no run `{name}`: it has {', '.join(runs)}")
+        return runs[name]
 
     def start_of(self, run: str) -> str:
         """What the run's backbone starts from: ``random``, ``extractor``, or the name of a weights file."""

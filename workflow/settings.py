@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bismap.config import Config
+from bismap.errors import BismapError
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope, split_seed
 
@@ -26,9 +27,11 @@ def stage_settings(stage: str, config: Config, raw: RawData, wildcards: Any) -> 
 
 
 def _render(config: Config, raw: RawData, name: str) -> Settings:
-    base, seed = split_seed(name)
-    render = config.datasets[base].render.model_dump(mode="json")
-    return {"settings": render if seed is None else render | {"seed": seed}}
+    render = raw.dataset(name).render
+    if render is None:
+        raise BismapError(f"data set `{name}` is not rendered: it lies in {raw.root(name)}")
+    settings, (_, seed) = render.model_dump(mode="json"), split_seed(name)
+    return {"settings": settings if seed is None else settings | {"seed": seed}}
 
 
 def _index(config: Config, raw: RawData, name: str) -> Settings:

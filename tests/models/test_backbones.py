@@ -5,7 +5,8 @@ import torch
 from torchvision.models import resnet50, resnet101
 
 from bismap.errors import BismapError
-from bismap.models.backbones import build_backbone
+from bismap.models import network
+from bismap.models.backbones import HEAD_SETTINGS, build_backbone
 
 SMALL = {"backbone": "small", "width": 6}
 
@@ -73,8 +74,13 @@ def test_small_backbone_dilates_both_blocks():
         ({"backbone": "small", "width": 0}, 16, "width: expected at least 1 base channel, got 0"),
         ({"backbone": "small"}, 16, "`width` is missing"),
         ({"backbone": "simclr_resnet152", "max_pool_padding": "same"}, 16, "stride 32 only, got 16"),
+        ({"backbone": "simclr_resnet152", "max_pool_pading": "same"}, 32, "unknown max_pool_pading; a backbone has"),
     ],
 )
 def test_impossible_settings_are_named(settings, stride, message):
     with pytest.raises(BismapError, match=message):
         build_backbone(settings, stride)
+
+
+def test_settings_of_the_head_are_those_of_the_network():
+    assert ("backbone", *HEAD_SETTINGS) == network.SETTINGS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from bismap.config.load import merge
+from bismap.config.expand import merge
 from tests.fixtures.miniatures import write_cityscapes, write_gta5, write_synthia
 
 ROOT = Path(__file__).parents[2]
@@ -43,8 +43,6 @@ def tiny_config(experiment: str) -> dict:
     own = raw["experiments"][experiment]
     own |= {"device": "cpu", "shard_images": 2, "starts": {"imagenet": "random", "simclr": "extractor"}}
     own["settings"] = merge(own.get("settings", {}), TINY)
-    # The shared settings name weights for the extractor's network, which a small one does not take.
-    raw["settings"]["extractor"]["network"] = {}
     for side in ("source", "target"):
         raw["datasets"][own[side]["dataset"]] |= {"size": [96, 48], "scale_reference_width": 96}
     return raw

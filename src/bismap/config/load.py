@@ -1,16 +1,20 @@
-"""Read config.yaml: merge each experiment's overrides into the shared settings, report all errors at once."""
+"""Read config.yaml and check it, all errors at once, each at the place where the user wrote it."""
 
-import json
-from collections.abc import Mapping
-from copy import deepcopy
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from bismap.config.expand import Expanded, expand
 from bismap.config.model import Config
+from bismap.config.problems import Location, Problem
+from bismap.config.references import reference_problems
 from bismap.errors import BismapError
+
+UNKNOWN = "unknown key"
 
 
 def load_config(path: Path) -> Config:
@@ -28,78 +32,73 @@ def load_config(path: Path) -> Config:
     return check_config(raw)
 
 
-def check_config(raw: Mapping[str, Any]) -> Config:
-    """The checked configuration of a mapping as YAML gives it.
+def check_config(raw: Any) -> Config:
+    """The checked configuration of what YAML gives.
 
     Raises:
         BismapError: naming every bad key with its path.
     """
-    try:
-        return Config.model_validate(expand(raw))
-    except ValidationError as error:
-        lines = [f"  {_path(item['loc'])}: {_message(item)}" for item in error.errors()]
-        unique = sorted(set(lines))
-        raise BismapError("\n".join([f"config.yaml has {len(unique)} error(s):", *unique])) from error
-
-
-def expand(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the shared ``settings`` and ``runs`` out into each experiment, the experiment's own values on top."""
     if not isinstance(raw, Mapping):
         raise BismapError("config.yaml must hold a mapping of sections")
-    full = {name: deepcopy(value) for name, value in raw.items() if name not in ("settings", "runs")}
-    experiments = full.get("experiments")
-    if isinstance(experiments, dict):
-        for name, experiment in experiments.items():
-            if isinstance(experiment, dict):
-                experiments[name] = _with_parents(name, experiments)
-        for name, experiment in experiments.items():
-            if isinstance(experiment, dict):
-                experiments[name] = {
-                    **experiment,
-                    "settings": merge(raw.get("settings", {}), experiment.get("settings", {})),
-                    "runs": merge(raw.get("runs", {}), experiment.get("runs", {})),
-                }
-    return full
+    expanded = expand(raw)
+    problems = [*expanded.problems, *reference_problems(expanded.full)]
+    try:
+        config = Config.model_validate(expanded.full)
+    except ValidationError as error:
+        problems += _type_problems(error)
+    if problems:
+        lines = _lines(problems, expanded)
+        raise BismapError("\n".join([f"config.yaml has {len(lines)} error(s):", *lines]))
+    return config
 
 
-def _with_parents(name: str, experiments: Mapping[str, Any]) -> dict[str, Any]:
-    chain: list[str] = []
-    while name is not None:
-        if name in chain:
-            raise BismapError(f"experiments.{chain[0]}: `like` goes round in a circle: {' -> '.join(chain)}")
-        if name not in experiments:
-            raise BismapError(f"experiments.{chain[-1]}.like: there is no experiment `{name}`")
-        chain.append(name)
-        name = experiments[name].get("like")
-    merged: dict[str, Any] = {}
-    for step in reversed(chain):
-        merged = merge(merged, {key: value for key, value in experiments[step].items() if key != "like"})
-    return merged
-
-
-def merge(base: Any, override: Any) -> Any:
-    """``override`` laid over ``base``: mappings key by key, everything else replaced whole."""
-    if isinstance(base, Mapping) and isinstance(override, Mapping):
-        return {
-            key: merge(base[key], override[key]) if key in base and key in override else deepcopy(value)
-            for key, value in {**base, **override}.items()
-        }
-    return deepcopy(override)
-
-
-def json_schema() -> str:
-    """JSON schema of the expanded configuration, for editors and the documentation."""
-    return json.dumps(Config.model_json_schema(), indent=2, sort_keys=True) + "\n"
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "(top)"
+def _type_problems(error: ValidationError) -> Iterator[Problem]:
+    for item in error.errors():
+        location = tuple(part for part in item["loc"] if part != "[key]")  # a name at fault, not its value
+        combined = item["type"] == "value_error" and isinstance(item["input"], Mapping)
+        yield Problem(location, _message(item), item["type"] == "missing", combined)
 
 
 def _message(item: Mapping[str, Any]) -> str:
-    message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        return "unknown key"
+        return UNKNOWN
     if item["type"] == "missing":
         return "missing"
-    return f"{message} (got {item['input']!r})" if not isinstance(item["input"], dict) else message
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "string_pattern_mismatch":
+        message = "a name consists of letters (a-z, A-Z), digits and _ only"
+    return message if isinstance(item["input"], Mapping) else f"{message} (got {item['input']!r})"
+
+
+def _lines(problems: Iterable[Problem], expanded: Expanded) -> list[str]:
+    """One line for each error: unknown keys first, which explain much of the rest; what is inherited comes once."""
+    found: dict[tuple[Location, str, bool], set[str]] = defaultdict(set)
+    for problem in problems:
+        where = expanded.written(problem)
+        if where is not None:
+            found[where, problem.text, problem.combined] |= _experiment(problem.location)
+    lines = []
+    for where, text, combined in sorted(found, key=_order):
+        note = _concerned(where, found[where, text, combined], expanded) if combined else ""
+        lines.append(f"  {_path(where)}: {text}{note}")
+    return lines
+
+
+def _order(error: tuple[Location, str, bool]) -> tuple[bool, bool, str, str]:
+    where, text, _ = error
+    return len(where) > 1, text != UNKNOWN, _path(where), text
+
+
+def _concerned(where: Location, experiments: set[str], expanded: Expanded) -> str:
+    """For which experiments an inherited value is wrong, unless it is for all: others may have what goes with it."""
+    if not experiments or experiments == set(expanded.chains) or _experiment(where) & experiments:
+        return ""
+    return f" (in experiment {', '.join(sorted(experiments))})"
+
+
+def _experiment(location: Location) -> set[str]:
+    return {str(location[1])} if location[0] == "experiments" and len(location) > 1 else set()
+
+
+def _path(location: Location) -> str:
+    return ".".join(map(str, location)) or "(top)"

@@ -4,11 +4,18 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bismap.config.base import Count, Section, Size
+from bismap.config.base import Count, Name, Section, Size, name_of
 from bismap.config.settings import Settings
+from bismap.errors import BismapError
 
-RESERVED_RUNS = {"datasets", "stylized", "extractor", "tables", "figures", "gallery"}
-RESERVED_EXPERIMENTS = {"datasets", "logs", "benchmarks", "weights"}
+RESERVED_RUNS = ("datasets", "stylized", "extractor", "tables", "figures", "gallery")
+RESERVED_EXPERIMENTS = ("datasets", "logs", "benchmarks", "weights")
+RESERVED_STARTS = ("extractor", "random")
+RENDERED_AS = {"source": "gta5", "target": "cityscapes"}
+
+RunName = name_of("a run", RESERVED_RUNS)
+ExperimentName = name_of("an experiment", RESERVED_EXPERIMENTS)
+WeightsName = name_of("weights", RESERVED_STARTS)
 
 
 class Render(Section):
@@ -18,7 +25,7 @@ class Render(Section):
     seed: int = Field(ge=0, description="of the world; an experiment's other seeds replace it")
     width: Count = Field(description="pixels")
     height: Count = Field(description="pixels")
-    images: dict[str, Count] = Field(description="number of images per split")
+    images: dict[Name, Count] = Field(description="number of images per split")
 
 
 class Dataset(Section):
@@ -37,6 +44,15 @@ class Dataset(Section):
     def _on_disk_or_rendered(self) -> "Dataset":
         if (self.root is None) == (self.render is None):
             raise ValueError("give either `root` (data on disk) or `render`")
+        return self
+
+    @model_validator(mode="after")
+    def _read_as_rendered(self) -> "Dataset":
+        if self.render is not None and self.layout != RENDERED_AS[self.render.domain]:
+            raise ValueError(
+                f"layout: the domain `{self.render.domain}` is rendered as {RENDERED_AS[self.render.domain]}, "
+                f"but `{self.layout}` is to be read"
+            )
         return self
 
 
@@ -75,15 +91,15 @@ class Source(Section):
     """The labelled side."""
 
     dataset: str = Field(description="name under `datasets`")
-    split: str = Field(description="split to train on")
+    split: Name = Field(description="split to train on")
 
 
 class Target(Section):
     """The side to adapt to."""
 
     dataset: str = Field(description="name under `datasets`")
-    adapt: str = Field(description="split whose images are adapted to; its labels are never trained on")
-    evaluate: str = Field(description="split whose labels score the runs")
+    adapt: Name = Field(description="split whose images are adapted to; its labels are never trained on")
+    evaluate: Name = Field(description="split whose labels score the runs")
 
 
 class Experiment(Section):
@@ -101,68 +117,42 @@ class Experiment(Section):
         description="what `init` means here: name under `weights`, `extractor` or `random`"
     )
     settings: Settings
-    runs: dict[str, Run]
+    runs: dict[RunName, Run]
 
-    @field_validator("runs")
+    @field_validator("subsets")
     @classmethod
-    def _names(cls, runs: dict[str, Run]) -> dict[str, Run]:
-        for name in runs:
-            if name in RESERVED_RUNS or not name.isidentifier():
-                raise ValueError(f"`{name}` cannot name a run: reserved, or not of letters, digits and _")
-        return runs
-
-    @model_validator(mode="after")
-    def _runs_form_a_dag(self) -> "Experiment":
-        for name, run in self.runs.items():
-            for role in ("teacher", "transferability"):
-                other = getattr(run, role)
-                if other is not None and other not in self.runs:
-                    raise ValueError(f"runs.{name}.{role}: there is no run `{other}`")
-        for name in self.runs:
-            self._check_chain(name, ())
-        return self
-
-    def _check_chain(self, name: str, seen: tuple[str, ...]) -> None:
-        if name in seen:
-            raise ValueError(f"runs need each other in a circle: {' -> '.join((*seen, name))}")
-        for other in filter(None, (self.runs[name].teacher, self.runs[name].transferability)):
-            self._check_chain(other, (*seen, name))
+    def _no_class_twice(cls, subsets: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, classes in subsets.items():
+            twice = sorted({item for item in classes if classes.count(item) > 1})
+            if twice:
+                raise ValueError(f"`{name}` names a class twice: {', '.join(twice)}")
+        return subsets
 
 
 class Config(Section):
-    """config.yaml, its shared settings and runs written out into each experiment."""
+    """config.yaml, its shared settings and runs written out into each experiment.
 
-    datasets: dict[str, Dataset]
-    weights: dict[str, Weights]
-    experiments: dict[str, Experiment]
+    What one section says of another is checked in :mod:`bismap.config.references`.
+    """
 
-    @model_validator(mode="after")
-    def _names_are_known(self) -> "Config":
-        problems = [problem for name in self.experiments for problem in self._problems(name)]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+    datasets: dict[Name, Dataset]
+    weights: dict[WeightsName, Weights]
+    experiments: dict[ExperimentName, Experiment]
 
-    def _problems(self, name: str) -> list[str]:
-        experiment = self.experiments[name]
-        found = []
-        if name in RESERVED_EXPERIMENTS or not name.isidentifier():
-            found.append(f"experiments.{name}: reserved, or not of letters, digits and _")
-        for side in ("source", "target"):
-            dataset = getattr(experiment, side).dataset
-            if dataset not in self.datasets:
-                found.append(f"experiments.{name}.{side}.dataset: there is no data set `{dataset}`")
-        starts = {*self.weights, "extractor", "random"}
-        for init, start in experiment.starts.items():
-            if start not in starts:
-                found.append(f"experiments.{name}.starts.{init}: there are no weights `{start}`")
-        needed = {run.init for run in experiment.runs.values()} - set(experiment.starts)
-        found += [f"experiments.{name}.starts.{init}: missing, but a run starts from it" for init in sorted(needed)]
-        weights = experiment.settings.extractor.weights
-        if weights is not None and weights not in self.weights:
-            found.append(f"experiments.{name}.settings.extractor.weights: there are no weights `{weights}`")
-        return found
+    def experiment(self, name: str) -> Experiment:
+        """An experiment by its name.
+
+        Raises:
+            BismapError: if there is none, with the names of those there are.
+        """
+        if name not in self.experiments:
+            raise BismapError(f"there is no experiment `{name}`: config.yaml has {', '.join(self.experiments)}")
+        return self.experiments[name]
 
     def resolved(self, experiment: str) -> dict:
-        """An experiment with all its settings, as plain builtins."""
-        return self.experiments[experiment].model_dump(mode="json")
+        """An experiment with all its settings, as plain builtins.
+
+        Raises:
+            BismapError: if there is none of that name.
+        """
+        return self.experiment(experiment).model_dump(mode="json")

@@ -1,8 +1,8 @@
 """Settings of the stages. The values stand in config.yaml; here is what each one means."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from bismap.config.base import Count, Positive, Section, Share, Size
 
@@ -166,11 +166,34 @@ class Pretrain(Section):
     weight_decay: float = Field(ge=0, description="AdamW's weight decay")
 
 
+class ExtractorNetwork(Section):
+    """Backbone of the extractor; what is null is not handed on."""
+
+    backbone: Literal["resnet101", "resnet50", "small", "simclr_resnet152"] = Field(description="its residual network")
+    max_pool_padding: Literal["same", "torch"] | None = Field(
+        default=None, description="of simclr_resnet152, after the file's origin; for the others of no effect [A§6]"
+    )
+    width: Count | None = Field(default=None, description="channels of the small backbone's first layer")
+
+    @model_validator(mode="after")
+    def _backbone_has_what_it_needs(self) -> "ExtractorNetwork":
+        if (self.backbone == "small") != (self.width is not None):
+            raise ValueError("width: set it for the `small` backbone, and for no other")
+        # Others may have it: an experiment's own network is laid over the shared one, which needs it.
+        if self.backbone == "simclr_resnet152" and self.max_pool_padding is None:
+            raise ValueError("max_pool_padding: `simclr_resnet152` needs it")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_nulls(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value is not None}
+
+
 class Extractor(Section):
     """The network E-hat that judges transferability (Eq. 7, A§6)."""
 
     weights: str | None = Field(description="name under `weights`; null: pre-train a small one here")
-    network: dict[str, str | int | float] = Field(description="settings of its backbone [A§6]")
+    network: ExtractorNetwork
     output_stride: Literal[16, 32] = Field(description="stride of its last map, pixels [A§6]")
     normalize: Literal["none", "imagenet"] = Field(description="input in [0, 1], or less mean over std [A§6]")
     input_size: Size = Field(description="width and height that images are shrunk to, pixels [A§6]")
@@ -182,6 +205,12 @@ class Extractor(Section):
     def _weights_or_pretraining(self) -> "Extractor":
         if (self.weights is None) == (self.pretrain is None):
             raise ValueError("give either `weights` or `pretrain`, and null for the other")
+        return self
+
+    @model_validator(mode="after")
+    def _stride_fits(self) -> "Extractor":
+        if self.network.backbone == "simclr_resnet152" and self.output_stride != 32:
+            raise ValueError(f"output_stride: `simclr_resnet152` has 32 only (got {self.output_stride})")
         return self
 
 

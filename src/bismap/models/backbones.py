@@ -16,6 +16,15 @@ from bismap.models.simclr_resnet import SimclrResNet
 TORCHVISION_LAYERS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 SIMCLR_RESNET152 = "simclr_resnet152"
 BACKBONES = (*TORCHVISION_LAYERS, "small", SIMCLR_RESNET152)
+SETTINGS = ("backbone", "width", "max_pool_padding")
+HEAD_SETTINGS = (
+    "output_stride",
+    "aspp_channels",
+    "aspp_rates",
+    "low_level_channels",
+    "decoder_channels",
+    "dropout",
+)
 OUTPUT_STRIDES = (16, 32)
 MULTI_GRID = (1, 2, 4)  # A§2.1; multiplies the base dilation 2 of a layer4 kept at stride 16
 
@@ -25,7 +34,8 @@ def build_backbone(settings: Mapping[str, Any], output_stride: int) -> nn.Module
 
     Args:
         settings: ``backbone``, one of :data:`BACKBONES`; ``small`` needs ``width``, its base channels;
-            ``simclr_resnet152`` needs ``max_pool_padding``.
+            ``simclr_resnet152`` needs ``max_pool_padding``. Those of a whole network (:data:`HEAD_SETTINGS`) may
+            stand beside, and so may what another backbone needs.
         output_stride: 16 (layer4 dilated by 2, 4, 8) or 32 (not dilated).
 
     Returns:
@@ -34,8 +44,11 @@ def build_backbone(settings: Mapping[str, Any], output_stride: int) -> nn.Module
         the settings that decide which weights fit.
 
     Raises:
-        BismapError: for an unknown backbone, a missing setting or an impossible stride.
+        BismapError: for an unknown backbone or setting, a missing setting or an impossible stride.
     """
+    unknown = sorted(set(settings) - {*SETTINGS, *HEAD_SETTINGS})
+    if unknown:
+        raise BismapError(f"network settings: unknown {', '.join(unknown)}; a backbone has {', '.join(SETTINGS)}")
     name = required(settings, "backbone")
     if output_stride not in OUTPUT_STRIDES:
         raise BismapError(f"output_stride: expected one of {list(OUTPUT_STRIDES)}, got {output_stride}")

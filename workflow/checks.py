@@ -1,0 +1,106 @@
+"""What would stop an experiment only after days of training: found from names before it runs."""
+
+import re
+import zipfile
+from functools import cache
+from pathlib import Path
+
+from bismap.data.layouts import describe, get_layout
+from bismap.errors import BismapError
+from workflow.raw import RawData
+from workflow.scope import Scope
+
+_HEAD = 16 * 2**20  # bytes; an old file of torch.save begins with the names of its tensors
+_BLOCKS = re.compile(rb"layer3\.(\d+)\.conv1\.weight")
+_BACKBONES = {6: "resnet50", 23: "resnet101"}  # by the blocks of layer3
+
+
+def check_labels(scope: Scope, raw: RawData, role: str) -> None:
+    """Check that the split of a role (source, adapt, evaluate) has labels; `index` names single ones that lack.
+
+    Raises:
+        BismapError: if not one image has a label, or the data set is missing.
+    """
+    name, split = scope.dataset(role), scope.split(role)
+    dataset = raw.dataset(name)
+    raw.count(name, split)  # says what is missing, if the folder or the split is
+    if dataset.render or any(file.label for file in raw._files(name) if file.split == split):
+        return
+    setting = "source.split" if role == "source" else f"target.{role}"
+    raise BismapError(
+        f"data set `{name}` has no labels of split `{split}` in {raw.root(name)}, but they are needed "
+        f"(setting experiments.{scope.base}.{setting}).\nIt must look like this:\n{describe(dataset.layout)}"
+    )
+
+
+def check_classes(scope: Scope, raw: RawData) -> None:
+    """Check that source and target have the same classes.
+
+    Raises:
+        BismapError: with the classes of both, if they differ; or if a data set is missing.
+    """
+    ours, theirs = (_classes(scope, raw, role) for role in ("source", "adapt"))
+    if ours != theirs:
+        raise BismapError(
+            f"source and target of experiment `{scope.base}` differ in their classes, which must be the same in the "
+            f"same order:\n  {scope.source_dataset} has {len(ours)}: {', '.join(ours)}\n"
+            f"  {scope.target_dataset} has {len(theirs)}: {', '.join(theirs)}"
+        )
+
+
+def check_subsets(scope: Scope, raw: RawData) -> None:
+    """Check that the classes of each mean IoU exist.
+
+    Raises:
+        BismapError: naming those that do not, and all there are.
+    """
+    names = _classes(scope, raw, "evaluate")
+    for subset, members in scope.experiment.subsets.items():
+        unknown = [member for member in members if member not in names]
+        if unknown:
+            raise BismapError(
+                f"experiments.{scope.base}.subsets.{subset}: data set `{scope.target_dataset}` has no class "
+                f"{', '.join(unknown)}; it has {', '.join(names)}"
+            )
+
+
+def check_weights(raw: RawData, name: str, backbone: str, setting: str) -> None:
+    """Check that a weights file, where it lies there, holds the backbone that ``setting`` asks for.
+
+    Raises:
+        BismapError: if the names of its tensors are those of another.
+    """
+    weights = raw.config.weights[name]
+    held = _held_backbone(Path(weights.file), weights.kind)
+    if held not in (None, backbone):
+        raise BismapError(
+            f"weights `{name}`: {weights.file} holds a {held}, but the backbone is {backbone} (setting {setting})"
+        )
+
+
+def _classes(scope: Scope, raw: RawData, role: str) -> tuple[str, ...]:
+    name = scope.dataset(role)
+    raw.count(name, scope.split(role))  # as above
+    layout = get_layout(raw.dataset(name).layout)
+    return layout.label_spec(Path(raw.root(name))).classes.names
+
+
+@cache
+def _held_backbone(path: Path, kind: str) -> str | None:
+    """The backbone whose tensors a file of torch.save names; None where that cannot be told."""
+    names = _names(path) if path.is_file() else b""
+    blocks = set(_BLOCKS.findall(names))
+    if blocks:
+        return _BACKBONES.get(len(blocks))
+    # The one network that is told by order and shape instead of names (``bismap.models.importing``).
+    return "simclr_resnet152" if kind == "simclr" and b".weight" in names else None
+
+
+def _names(path: Path) -> bytes:
+    """The part of a file of torch.save that holds the names of its tensors; nothing of it is executed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+    except zipfile.BadZipFile:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
