@@ -192,6 +192,7 @@ def test_scientific_notation_without_a_point_is_a_number(raw):
 BROKEN = {
     "unknown teacher": ("bismap", {"teacher": "nobody"}, "no run `nobody`"),
     "circle": ("gpa", {"transferability": "gpa_stm"}, "circle"),
+    "no teacher to start from": ("gpa", {"init": "teacher"}, "no teacher to start from"),
     "warmup with a teacher": ("gpa", {"teacher": "source_only"}, "warmup takes none"),
     "no assignment": ("bismap", {"assignment": None}, "retrain needs one"),
 }

@@ -24,7 +24,7 @@ def check_labels(scope: Scope, raw: RawData, role: str) -> None:
     name, split = scope.dataset(role), scope.split(role)
     dataset = raw.dataset(name)
     raw.count(name, split)  # says what is missing, if the folder or the split is
-    if dataset.render or any(file.label for file in raw._files(name) if file.split == split):
+    if dataset.render or any(file.label for file in raw.files(name) if file.split == split):
         return
     setting = "source.split" if role == "source" else f"target.{role}"
     raise BismapError(

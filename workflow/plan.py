@@ -224,6 +224,8 @@ class Plan:
             return []
         if start == "extractor":
             return [f"{scope.folder}/extractor/model.safetensors"]
+        if start == "teacher":
+            return [f"{scope.folder}/{scope.run(run).teacher}/model.safetensors"]
         check_weights(self.raw, start, scope.settings.network.backbone, "settings.network.backbone")
         return [_weights(start)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bismap.config import Config
 from bismap.config.model import Dataset
-from bismap.data.layouts import describe, get_layout, list_raw
+from bismap.data.layouts import RawFile, describe, get_layout, list_raw
 from bismap.errors import BismapError
 from workflow.scope import RESULTS, split_seed
 
@@ -15,7 +15,7 @@ class RawData:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._listed: dict[str, list] = {}
+        self._listed: dict[str, list[RawFile]] = {}
 
     def dataset(self, name: str) -> Dataset:
         return self.config.datasets[split_seed(name)[0]]
@@ -29,6 +29,23 @@ class RawData:
         """Manifest of a rendered data set; nothing for one on disk."""
         return [f"{self.root(name)}.csv"] if self.dataset(name).render else []
 
+    def files(self, name: str) -> list[RawFile]:
+        """All images of a data set on disk by names, listed once.
+
+        Raises:
+            BismapError: if its folder is missing, saying how it must look.
+        """
+        if name not in self._listed:
+            dataset = self.dataset(name)
+            root = Path(dataset.root)
+            if not root.is_dir():
+                raise BismapError(
+                    f"data set `{name}` is missing: there is no folder {root} "
+                    f"(setting datasets.{name}.root).\nIt must look like this:\n{describe(dataset.layout)}"
+                )
+            self._listed[name] = list_raw(dataset.layout, root)
+        return self._listed[name]
+
     def count(self, name: str, split: str) -> int:
         """Number of images of a split, from the configuration or the names of the files on disk.
 
@@ -39,7 +56,7 @@ class RawData:
         if dataset.render:
             images = dataset.render.images.get(split, 0)
         else:
-            images = sum(1 for item in self._files(name) if item.split == split)
+            images = sum(1 for item in self.files(name) if item.split == split)
         if not images:
             raise BismapError(f"data set `{name}` has no image of split `{split}` in {self.root(name)}")
         return images
@@ -54,7 +71,7 @@ class RawData:
             return None
         digest = hashlib.sha256()
         root = Path(dataset.root)
-        for item in self._files(name):
+        for item in self.files(name):
             for path in filter(None, (item.image, item.label)):
                 digest.update(f"{item.split} {path} {_size_and_time(root / path)}\n".encode())
         for pattern in get_layout(dataset.layout).keys:
@@ -76,18 +93,6 @@ class RawData:
                 f"Where to get it: {weights.source}"
             )
         return path
-
-    def _files(self, name: str) -> list:
-        if name not in self._listed:
-            dataset = self.dataset(name)
-            root = Path(dataset.root)
-            if not root.is_dir():
-                raise BismapError(
-                    f"data set `{name}` is missing: there is no folder {root} "
-                    f"(setting datasets.{name}.root).\nIt must look like this:\n{describe(dataset.layout)}"
-                )
-            self._listed[name] = list_raw(dataset.layout, root)
-        return self._listed[name]
 
 
 def _size_and_time(path: Path) -> str:

@@ -82,5 +82,6 @@ class Scope:
         return runs[name]
 
     def start_of(self, run: str) -> str:
-        """What the run's backbone starts from: ``random``, ``extractor``, or the name of a weights file."""
-        return self.experiment.starts[self.run(run).init]
+        """What the run starts from: ``random``, ``extractor``, ``teacher`` or the name of a weights file."""
+        init = self.run(run).init
+        return init if init == "teacher" else self.experiment.starts[init]

@@ -59,7 +59,7 @@ VERBS: dict[str, Verb] = {
             "transferability": "shard manifests of source transferability maps; none = weight 1",
             "pseudo_labels": "shard manifests of target label images; none = source only",
             "teacher": "model.safetensors of the teacher run; none unless distilling",
-            "init_weights": "safetensors the backbone starts from; none = random",
+            "init_weights": "safetensors the backbone (init `teacher`: the network) starts from; none = random",
         },
         outputs={"model": "model.safetensors", "metrics": "metrics.csv"},
         gpu=True,

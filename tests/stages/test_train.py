@@ -138,6 +138,16 @@ def test_start_weights(root):
             np.testing.assert_allclose(file.get_tensor(f"backbone.{name}"), tensor.detach(), atol=1e-6)
 
 
+def test_a_retraining_goes_on_from_its_teacher(root):
+    settings = OBJECTIVES["retrain"] | {"init": "teacher", "lr": 1e-12}
+    teacher = root / "teacher.safetensors"
+    job = make_job(root, "retrained", settings, init_weights=[teacher], **inputs_of(root, "retrain"))
+    train.run(job)
+    with safe_open(job.out / "model.safetensors", "np") as found, safe_open(teacher, "np") as start:
+        for name, _ in build_network(NETWORK, 3).named_parameters():
+            np.testing.assert_allclose(found.get_tensor(name), start.get_tensor(name), atol=1e-5)
+
+
 @pytest.mark.parametrize("settings", [WARMUP | {"init": "imagenet"}, WARMUP])
 def test_start_weights_and_setting_must_agree(root, settings):
     inputs = {"init_weights": [root / "x.safetensors"]} if settings["init"] == "random" else {}

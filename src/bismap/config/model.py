@@ -74,7 +74,9 @@ class Run(Section):
     teacher: str | None = Field(description="run whose labels of target images it learns; null: none")
     assignment: Literal["maps"] | None = Field(description="how the teacher's labels are chosen (retrain only)")
     consistency: bool = Field(description="train for consistency, too (retrain only)")
-    init: Literal["imagenet", "simclr"] = Field(description="what the backbone starts from (see `starts`)")
+    init: Literal["imagenet", "simclr", "teacher"] = Field(
+        description="what the backbone starts from (see `starts`); teacher: the whole network from the teacher's"
+    )
 
     @model_validator(mode="after")
     def _objective_has_what_it_needs(self) -> "Run":
@@ -82,6 +84,8 @@ class Run(Section):
             raise ValueError("teacher: retrain and distill need one, warmup takes none")
         if (self.objective == "retrain") != (self.assignment is not None):
             raise ValueError("assignment: retrain needs one, other objectives take none")
+        if self.init == "teacher" and self.teacher is None:
+            raise ValueError("init: there is no teacher to start from")
         if self.consistency and self.objective != "retrain":
             raise ValueError("consistency: goes with the objective `retrain` only")
         return self

@@ -76,7 +76,7 @@ def _circles(runs: Mapping[str, Any]) -> set[tuple[str, ...]]:
 def _starts(weights: Mapping[str, Any], experiment: Mapping[str, Any]) -> Iterator[Problem]:
     starts = section(experiment, "starts")
     inits = {init for run in section(experiment, "runs").values() if isinstance(init := lookup(run, "init"), str)}
-    for init in sorted(inits - set(starts)):
+    for init in sorted(inits - {"teacher", *starts}):
         yield Problem(("starts", init), "missing, but a run starts from it", missing=True)
     choices = (*weights, "extractor", "random")
     for init, start in starts.items():

@@ -26,7 +26,7 @@ def run(job: Job) -> None:
     settings = job.settings
     source = open_dataset(job.input("source_index"), job.root("source"))
     steps = Steps(_source(job, source), _target(job, source))
-    net = _student(job, len(source.classes))
+    net = _student(job, source.classes.names)
     trainer = Trainer(
         net,
         build_objective(settings, net, _teacher(job, source.classes.names)),
@@ -82,14 +82,16 @@ def _domain(
     return Domain(name, records, size, classes, augmentation, strong, batch_size, settings["seed"])
 
 
-def _student(job: Job, classes: int) -> DeepLabV3Plus:
+def _student(job: Job, classes: Sequence[str]) -> DeepLabV3Plus:
     settings = job.settings
     torch.manual_seed(seed64("init", settings["seed"]))
-    net = build_network(settings["network"], classes)
+    net = build_network(settings["network"], len(classes))
     weights = job.input_list("init_weights")
     if bool(weights) != (settings["init"] != "random"):
         raise BismapError(f"init is `{settings['init']}`, but {len(weights)} files of start weights were given")
-    if weights:
+    if settings["init"] == "teacher":
+        net.load_state_dict(load_network(job.input("init_weights"), "cpu", classes).state_dict())
+    elif weights:
         load_backbone(net, job.input("init_weights"))
     return net.to(job.device)
 
