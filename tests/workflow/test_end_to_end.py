@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 import yaml
 from PIL import Image
+from safetensors import safe_open
 
-from tests.workflow.runs import planned, snakemake, tiny_config, write_project
+from tests.workflow.runs import ROOT, planned, snakemake, tiny_config, write_project
 
 CITY = 19
 
@@ -75,3 +78,19 @@ def test_a_new_threshold_reruns_what_depends_on_it(finished):
     (folder / "config.yaml").write_text(yaml.safe_dump(raw))
     assert planned(folder, f"{results}/bismap_distilled.json") == {"pseudo_labels", "train", "predict", "evaluate"}
     assert planned(folder, f"{results}/gpa_stm.json") <= {"predict", "evaluate"}
+
+
+def test_weights_are_converted_with_a_report_of_every_tensor(tmp_path):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    raw["weights"]["imagenet_resnet101"] |= {"file": "resnet101.pth", "sha256": None}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(raw))
+    torch.manual_seed(0)
+    state = torchvision.models.resnet101(weights=None).state_dict()
+    torch.save(state, tmp_path / "resnet101.pth")
+    made = "results/weights/imagenet_resnet101"
+    snakemake(tmp_path, "--cores", "1", f"{made}.safetensors")
+    report = json.loads((tmp_path / f"{made}.report.json").read_text())
+    assert (report["unused"], report["missing"], report["dropped"]) == ([], [], ["fc.weight", "fc.bias"])
+    with safe_open(tmp_path / f"{made}.safetensors", "pt") as file:
+        ours, theirs = next(pair for pair in report["matched"].items() if pair[1] == "layer3.22.conv3.weight")
+        assert torch.equal(file.get_tensor(ours), state[theirs])
