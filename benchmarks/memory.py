@@ -39,10 +39,10 @@ def project(images: int, shard: int, batch: int, real: bool) -> dict[str, Any]:
             "missing_pairs": [],
             "render": {"domain": domain, "seed": 0, "width": width, "height": height, "images": splits},
         }
-    both = {"iterations": 2, "batch_source": batch, "batch_target": batch}
+    both = {"iterations": 2, "lr": 1e-4, "batch_source": batch, "batch_target": batch}
     settings = {
-        "training": {"warmup": {"iterations": 2, "batch_source": 2 * batch}, "retrain": both, "distill": both,
-                     "warmup_iterations": 1, "lr": 1e-4},
+        "training": {"warmup": {"iterations": 2, "lr": 1e-4, "batch_source": 2 * batch},
+                     "retrain": both, "distill": both, "warmup_iterations": 1},
         "pseudo_labels": {"density": None, "share": 0.6},
     }  # fmt: skip
     starts = {"imagenet": "random", "simclr": "random"}

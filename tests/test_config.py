@@ -83,7 +83,7 @@ def test_the_schema_on_disk_is_the_models():
 def test_an_experiment_overrides_single_values(raw):
     full = expand(raw).full
     training = full["experiments"]["demo"]["settings"]["training"]
-    assert training["lr"] != raw["settings"]["training"]["lr"]
+    assert training["warmup"]["lr"] != raw["settings"]["training"]["warmup"]["lr"]
     assert training["momentum"] == raw["settings"]["training"]["momentum"]
 
 
@@ -94,14 +94,14 @@ def test_merge_goes_key_by_key_and_replaces_lists():
 
 
 def test_all_errors_come_at_once_where_they_were_written_and_once(raw):
-    raw["experiments"]["gta"]["settings"]["training"] = {"lr": -1, "typo": 3}
+    raw["experiments"]["gta"]["settings"]["training"] = {"warmup": {"lr": -1}, "typo": 3}
     raw["experiments"]["demo"]["device"] = "tpu"  # demo_study and camvid inherit it
     raw["settings"]["stylize"]["bta"] = raw["settings"]["stylize"].pop("beta")
     assert [line.split(" (got")[0] for line in errors(raw)] == [
         "experiments.gta.settings.training.typo: unknown key",
         "settings.stylize.bta: unknown key",
         "experiments.demo.device: Input should be 'auto', 'cpu' or 'cuda'",
-        "experiments.gta.settings.training.lr: Input should be greater than 0",
+        "experiments.gta.settings.training.warmup.lr: Input should be greater than 0",
         "settings.stylize.beta: missing",
     ]
 
@@ -112,7 +112,7 @@ def test_a_misspelt_section_does_not_bury_its_cause(raw):
 
 
 def test_a_wrong_type_hides_no_other_error(raw):
-    raw["settings"]["training"]["lr"] = "fast"
+    raw["settings"]["training"]["warmup"]["lr"] = "fast"
     raw["experiments"]["gta"]["source"]["dataset"] = "gta6"
     raw["experiments"]["demo"]["starts"]["simclr"] = "nothing"
     raw["experiments"]["camvid"]["like"] = "dmo"
@@ -122,7 +122,7 @@ def test_a_wrong_type_hides_no_other_error(raw):
         "experiments.demo.starts.simclr: there are no weights `nothing`; known: imagenet_resnet101",
         "experiments.gta.source.dataset: there is no data set `gta6`; known: gta5, synthia, cityscapes",
         "runs.gpa_stm.transferability: there is no run `pga`; known: source_only, gpa",
-        "settings.training.lr: Input should be a valid number",
+        "settings.training.warmup.lr: Input should be a valid number",
     ]
     assert [line[: len(start)] for line, start in zip(errors(raw), begin, strict=True)] == begin
 
@@ -161,7 +161,7 @@ def test_the_file_is_valid_by_its_schema(raw):
     ("path", "value"),
     [
         (("settings", "stylize", "bta"), 1),
-        (("experiments", "demo", "settings", "training", "lr"), "fast"),
+        (("experiments", "demo", "settings", "training", "warmup", "lr"), "fast"),
         (("experiments", "demo", "nonsense"), 1),
         (("datasets", "w-s3"), {}),
         (("runs", "gpa", "objective"), "win"),
@@ -185,8 +185,8 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def test_scientific_notation_without_a_point_is_a_number(raw):
-    raw["settings"]["training"]["lr"] = "1e-4"  # as YAML 1.1 reads 1e-4
-    assert check_config(raw).experiments["gta"].settings.training.lr == 1e-4
+    raw["settings"]["training"]["warmup"]["lr"] = "1e-4"  # as YAML 1.1 reads 1e-4
+    assert check_config(raw).experiments["gta"].settings.training.warmup.lr == 1e-4
 
 
 BROKEN = {

@@ -43,12 +43,12 @@ def test_the_slurm_profile_plans_the_same_jobs(tmp_path):
 
 def test_a_bad_configuration_stops_with_all_errors_and_makes_nothing(tmp_path):
     raw = tiny_config("gta")
-    raw["experiments"]["gta"]["settings"]["training"]["lr"] = -1
+    raw["experiments"]["gta"]["settings"]["training"]["warmup"]["lr"] = -1
     raw["experiments"]["demo"]["nonsense"] = 1
     write_project(tmp_path, "gta", raw)
     done = snakemake(tmp_path, "-n", "results/gta/bismap_distilled.json", check=False)
     assert done.returncode != 0
-    assert "experiments.gta.settings.training.lr" in done.stdout
+    assert "experiments.gta.settings.training.warmup.lr" in done.stdout
     assert "experiments.demo.nonsense: unknown key" in done.stdout
     assert not (tmp_path / "results").exists()
 

@@ -48,15 +48,16 @@ class Jitter(Section):
     contrast: Share = Field(description="factor drawn from [1 - x, 1 + x]")
 
 
-class SourceLength(Section):
-    """How long an objective without target images trains."""
+class SourceSteps(Section):
+    """The steps of an objective without target images."""
 
     iterations: Count = Field(description="optimiser steps [A§2.2]")
+    lr: Positive = Field(description="learning rate of the backbone [A§2.2]")
     batch_source: Count = Field(description="source crops a step [A§2.2]")
 
 
-class BothLength(SourceLength):
-    """How long an objective with target images trains."""
+class BothSteps(SourceSteps):
+    """The steps of an objective with target images."""
 
     batch_target: Count = Field(description="target crops a step [A§2.2]")
 
@@ -105,10 +106,9 @@ class Distillation(Section):
 class Training(Section):
     """What every run's training shares."""
 
-    warmup: SourceLength
-    retrain: BothLength
-    distill: BothLength
-    lr: Positive = Field(description="learning rate of the backbone [A§2.2]")
+    warmup: SourceSteps
+    retrain: BothSteps
+    distill: BothSteps
     head_lr_factor: Positive = Field(description="the head's learning rate over the backbone's [A§14.1 row 6]")
     momentum: Share = Field(description="of SGD [A§2.2]")
     weight_decay: float = Field(ge=0, description="of SGD [A§2.2]")
