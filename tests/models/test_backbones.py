@@ -5,8 +5,7 @@ import torch
 from torchvision.models import resnet50, resnet101
 
 from bismap.errors import BismapError
-from bismap.models import network
-from bismap.models.backbones import HEAD_SETTINGS, build_backbone
+from bismap.models.backbones import build_backbone
 
 SMALL = {"backbone": "small", "width": 6}
 
@@ -80,7 +79,3 @@ def test_small_backbone_dilates_both_blocks():
 def test_impossible_settings_are_named(settings, stride, message):
     with pytest.raises(BismapError, match=message):
         build_backbone(settings, stride)
-
-
-def test_settings_of_the_head_are_those_of_the_network():
-    assert ("backbone", *HEAD_SETTINGS) == network.SETTINGS

@@ -8,17 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bismap.errors import BismapError
-from bismap.models.backbones import build_backbone, kaiming_init, required
+from bismap.models.backbones import HEAD_SETTINGS, build_backbone, kaiming_init, required
 
-SETTINGS = (
-    "backbone",
-    "output_stride",
-    "aspp_channels",
-    "aspp_rates",
-    "low_level_channels",
-    "decoder_channels",
-    "dropout",
-)
+SETTINGS = ("backbone", *HEAD_SETTINGS)
 
 
 def build_network(settings: Mapping[str, Any], classes: int) -> "DeepLabV3Plus":
