@@ -17,10 +17,11 @@ rule render:
         disk_mb=1000,
     params:
         cfg=plan.cfg("render"),
+        setup=plan.setup("render"),
     message:
         "Rendering the street scenes of {wildcards.dataset}"
     shell:
-        "python -m bismap render --cfg {params.cfg:q} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
+        "python -m bismap render --cfg {params.cfg:q} --setup {params.setup:q} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
 
 rule index:
@@ -41,10 +42,11 @@ rule index:
         disk_mb=100,
     params:
         cfg=plan.cfg("index"),
+        setup=plan.setup("index"),
     message:
         "Checking every image and label of {wildcards.dataset}"
     shell:
-        "python -m bismap index --cfg {params.cfg:q} --raw {input.raw:q} --index {output.index:q} "
+        "python -m bismap index --cfg {params.cfg:q} --setup {params.setup:q} --raw {input.raw:q} --index {output.index:q} "
         "--threads {threads} --log {log:q}"
 
 
@@ -67,10 +69,11 @@ rule weights:
         disk_mb=1000,
     params:
         cfg=plan.cfg("weights"),
+        setup=plan.setup("weights"),
     message:
         "Converting the pre-trained weights {wildcards.weights}"
     shell:
-        "python -m bismap weights --cfg {params.cfg:q} --checkpoint {input.checkpoint:q} "
+        "python -m bismap weights --cfg {params.cfg:q} --setup {params.setup:q} --checkpoint {input.checkpoint:q} "
         "--weights {output.weights:q} --report {output.report:q} --threads {threads} --log {log:q}"
 
 
@@ -93,9 +96,10 @@ rule stylize:
         disk_mb=4000,
     params:
         cfg=plan.cfg("stylize"),
+        setup=plan.setup("stylize"),
     message:
         "Aligning the colours of source images with the target ({wildcards.exp}, part {wildcards.shard})"
     shell:
-        "python -m bismap stylize --cfg {params.cfg:q} --source-index {input.source_index:q} "
+        "python -m bismap stylize --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
         "--target-index {input.target_index:q} --shard {wildcards.shard} --manifest {output.manifest:q} "
         "--threads {threads} --log {log:q}"

@@ -21,10 +21,11 @@ rule predict:
         disk_mb=1000,
     params:
         cfg=plan.cfg("predict"),
+        setup=plan.setup("predict"),
     message:
         "Labelling {wildcards.split} images ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
-        "python -m bismap predict --cfg {params.cfg:q} --target-index {input.target_index:q} "
+        "python -m bismap predict --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
         "--model {input.model:q} --shard {wildcards.shard} --manifest {output.manifest:q} "
         "--threads {threads} --log {log:q}"
 
@@ -48,10 +49,11 @@ rule evaluate:
         disk_mb=100,
     params:
         cfg=plan.cfg("evaluate"),
+        setup=plan.setup("evaluate"),
     message:
         "Scoring {wildcards.run} ({wildcards.exp})"
     shell:
-        "python -m bismap evaluate --cfg {params.cfg:q} --target-index {input.target_index:q} "
+        "python -m bismap evaluate --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
         "--predictions {input.predictions:q} --evaluation {output.evaluation:q} --threads {threads} --log {log:q}"
 
 
@@ -77,10 +79,11 @@ rule overview:
         disk_mb=100,
     params:
         cfg=plan.cfg("overview"),
+        setup=plan.setup("overview"),
     message:
         "Drawing the overview of {wildcards.run} ({wildcards.exp})"
     shell:
-        "python -m bismap overview --cfg {params.cfg:q} --source-index {input.source_index:q} "
+        "python -m bismap overview --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
         "--target-index {input.target_index:q} --stylized {input.stylized:q} "
         "--transferability {input.transferability:q} --pseudo-labels {input.pseudo_labels:q} "
         "--predictions {input.predictions:q} --overview {output.overview:q} --threads {threads} --log {log:q}"

@@ -22,10 +22,11 @@ rule features:
         disk_mb=8000,
     params:
         cfg=plan.cfg("features"),
+        setup=plan.setup("features"),
     message:
         "Correctly classified source features ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
-        "python -m bismap features --cfg {params.cfg:q} --source-index {input.source_index:q} "
+        "python -m bismap features --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
         "--stylized {input.stylized:q} --model {input.model:q} --shard {wildcards.shard} "
         "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
@@ -50,10 +51,11 @@ rule source_prototypes:
         disk_mb=100,
     params:
         cfg=plan.cfg("source_prototypes"),
+        setup=plan.setup("source_prototypes"),
     message:
         "Fitting each class's Gaussian mixture ({wildcards.exp}, {wildcards.run})"
     shell:
-        "python -m bismap source-prototypes --cfg {params.cfg:q} --source-index {input.source_index:q} "
+        "python -m bismap source-prototypes --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
         "--features {input.features:q} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
 
@@ -78,10 +80,11 @@ rule densities:
         disk_mb=4000,
     params:
         cfg=plan.cfg("densities"),
+        setup=plan.setup("densities"),
     message:
         "Class densities of target pixels ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
-        "python -m bismap densities --cfg {params.cfg:q} --target-index {input.target_index:q} "
+        "python -m bismap densities --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
         "--model {input.model:q} --prototypes {input.prototypes:q} --shard {wildcards.shard} "
         "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
@@ -104,10 +107,11 @@ rule pseudo_labels:
         disk_mb=1000,
     params:
         cfg=plan.cfg("pseudo_labels"),
+        setup=plan.setup("pseudo_labels"),
     message:
         "Keeping the pixels above the threshold ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
-        "python -m bismap pseudo-labels --cfg {params.cfg:q} --densities {input.densities:q} "
+        "python -m bismap pseudo-labels --cfg {params.cfg:q} --setup {params.setup:q} --densities {input.densities:q} "
         "--shard {wildcards.shard} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
 
@@ -130,8 +134,9 @@ rule pseudo_label_quality:
         disk_mb=100,
     params:
         cfg=plan.cfg("pseudo_label_quality"),
+        setup=plan.setup("pseudo_label_quality"),
     message:
         "Measuring pseudo-labels against held-back truth ({wildcards.exp}, {wildcards.run})"
     shell:
-        "python -m bismap pseudo-label-quality --cfg {params.cfg:q} --target-index {input.target_index:q} "
+        "python -m bismap pseudo-label-quality --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
         "--pseudo-labels {input.pseudo_labels:q} --quality {output.quality:q} --threads {threads} --log {log:q}"

@@ -21,10 +21,11 @@ rule extractor:
         disk_mb=1000,
     params:
         cfg=plan.cfg("extractor"),
+        setup=plan.setup("extractor"),
     message:
         "Providing the network that judges transferability ({wildcards.exp})"
     shell:
-        "python -m bismap extractor --cfg {params.cfg:q} --source-index {input.source_index:q} "
+        "python -m bismap extractor --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
         "--target-index {input.target_index:q} --stylized {input.stylized:q} --weights {input.weights:q} "
         "--model {output.model:q} --threads {threads} --log {log:q}"
 
@@ -48,10 +49,11 @@ rule extract:
         disk_mb=2000,
     params:
         cfg=plan.cfg("extract"),
+        setup=plan.setup("extract"),
     message:
         "Features of {wildcards.domain} image cells ({wildcards.exp}, part {wildcards.shard})"
     shell:
-        "python -m bismap extract --cfg {params.cfg:q} --source-index {input.source_index:q} "
+        "python -m bismap extract --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
         "--target-index {input.target_index:q} --stylized {input.stylized:q} --extractor {input.extractor:q} "
         "--shard {wildcards.shard} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
@@ -75,10 +77,11 @@ rule target_prototypes:
         disk_mb=100,
     params:
         cfg=plan.cfg("target_prototypes"),
+        setup=plan.setup("target_prototypes"),
     message:
         "Clustering the target's cells into prototypes ({wildcards.exp})"
     shell:
-        "python -m bismap target-prototypes --cfg {params.cfg:q} --cells {input.cells:q} "
+        "python -m bismap target-prototypes --cfg {params.cfg:q} --setup {params.setup:q} --cells {input.cells:q} "
         "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
 
@@ -101,10 +104,11 @@ rule source_distances:
         disk_mb=500,
     params:
         cfg=plan.cfg("source_distances"),
+        setup=plan.setup("source_distances"),
     message:
         "Distance of each source cell to the nearest target prototype ({wildcards.exp})"
     shell:
-        "python -m bismap source-distances --cfg {params.cfg:q} --cells {input.cells:q} "
+        "python -m bismap source-distances --cfg {params.cfg:q} --setup {params.setup:q} --cells {input.cells:q} "
         "--centres {input.centres:q} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
 
@@ -128,10 +132,11 @@ rule class_entropy:
         disk_mb=100,
     params:
         cfg=plan.cfg("class_entropy"),
+        setup=plan.setup("class_entropy"),
     message:
         "Entropy of each class's predictions on the target ({wildcards.exp}, {wildcards.run})"
     shell:
-        "python -m bismap class-entropy --cfg {params.cfg:q} --target-index {input.target_index:q} "
+        "python -m bismap class-entropy --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
         "--model {input.model:q} --entropy {output.entropy:q} --threads {threads} --log {log:q}"
 
 
@@ -155,9 +160,10 @@ rule transferability:
         disk_mb=1000,
     params:
         cfg=plan.cfg("transferability"),
+        setup=plan.setup("transferability"),
     message:
         "Weight of each source pixel ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
-        "python -m bismap transferability --cfg {params.cfg:q} --source-index {input.source_index:q} "
+        "python -m bismap transferability --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
         "--distances {input.distances:q} --entropy {input.entropy:q} --shard {wildcards.shard} "
         "--manifest {output.manifest:q} --threads {threads} --log {log:q}"

@@ -19,7 +19,7 @@ from bismap.errors import BismapError
 from workflow.checks import check_classes, check_labels, check_subsets, check_weights
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
-from workflow.settings import stage_settings
+from workflow.settings import stage_settings, stage_setup
 from workflow.shards import shard_names
 
 Inputs = dict[str, list[str]]
@@ -46,7 +46,7 @@ def _told_plainly(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Plan:
-    """Look-ups for the rules. Each public method but ``cfg`` and ``cells`` is an input function."""
+    """Look-ups for the rules. Each public method but ``cfg``, ``setup`` and ``cells`` is an input function."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -73,7 +73,7 @@ class Plan:
         return Scope.of(self.config, wildcards.exp)
 
     def cfg(self, stage: str) -> Callable[[Any], str]:
-        """The one param of a stage's rule: its settings, where its data lies, and its code's fingerprint.
+        """The one param of a stage's rule that reruns it: its settings and its code's fingerprint.
 
         A JSON text with sorted keys: Snakemake compares params by their text and forgets their names, so one
         text that holds all is seen whenever anything in it changes.
@@ -81,9 +81,19 @@ class Plan:
 
         @_told_plainly
         def build(wildcards: Any) -> str:
-            found = stage_settings(stage, self.config, self.raw, wildcards)
-            found["code"] = accepted_fingerprint(f"bismap.stages.{stage}", RESULTS / ".store")
-            return json.dumps(found, sort_keys=True)
+            settings = stage_settings(stage, self.config, self.raw, wildcards)
+            code = accepted_fingerprint(f"bismap.stages.{stage}", RESULTS / ".store")
+            return json.dumps({"settings": settings, "code": code}, sort_keys=True)
+
+        return build
+
+    def setup(self, stage: str) -> Callable[[Any, Any], str]:
+        """The param that reruns nothing: where data lies, the device, how often state is saved."""
+
+        # Snakemake leaves out of its comparison what a function makes that asks for `threads`.
+        @_told_plainly
+        def build(wildcards: Any, threads: Any) -> str:
+            return json.dumps(stage_setup(stage, self.config, self.raw, wildcards), sort_keys=True)
 
         return build
 

@@ -1,11 +1,11 @@
 """Names, sizes and times of raw files: all that the main process looks at of a data set."""
 
-import hashlib
 from pathlib import Path
 
 from bismap.config import Config
 from bismap.config.model import Dataset
-from bismap.data.layouts import RawFile, describe, get_layout, list_raw
+from bismap.data.layouts import RawFile, describe, list_raw
+from bismap.data.listing import identity, stamped
 from bismap.errors import BismapError
 from workflow.scope import RESULTS, split_seed
 
@@ -61,23 +61,17 @@ class RawData:
             raise BismapError(f"data set `{name}` has no image of split `{split}` in {self.root(name)}")
         return images
 
-    def listing(self, name: str) -> str | None:
-        """Hash over a data set on disk; None for a rendered one.
+    def cache(self, name: str) -> Path:
+        """Folder in which the index keeps what it saw of a data set on disk."""
+        return RESULTS / ".store" / ".cache" / "index" / name
 
-        Over splits, names, sizes and times of images and labels, and over the content of class and split files.
-        """
+    def listing(self, name: str) -> str | None:
+        """What a data set on disk goes by: another name where content, names or splits changed; None if rendered."""
         dataset = self.dataset(name)
         if dataset.render:
             return None
-        digest = hashlib.sha256()
         root = Path(dataset.root)
-        for item in self.files(name):
-            for path in filter(None, (item.image, item.label)):
-                digest.update(f"{item.split} {path} {_size_and_time(root / path)}\n".encode())
-        for pattern in get_layout(dataset.layout).keys:
-            for path in sorted(root.glob(pattern)):
-                digest.update(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-        return digest.hexdigest()[:16]
+        return identity(dataset.layout, root, stamped(dataset.layout, root, self.files(name)), self.cache(name))
 
     def weights_file(self, name: str) -> Path:
         """Path of a configured weights file.
@@ -93,11 +87,3 @@ class RawData:
                 f"Where to get it: {weights.source}"
             )
         return path
-
-
-def _size_and_time(path: Path) -> str:
-    try:
-        stat = path.stat()
-    except OSError:
-        return "unreadable"  # `index` opens the file, and tells what is wrong with it
-    return f"{stat.st_size} {stat.st_mtime_ns}"

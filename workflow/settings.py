@@ -6,24 +6,34 @@ from typing import Any
 from bismap.config import Config
 from bismap.errors import BismapError
 from workflow.raw import RawData
-from workflow.scope import RESULTS, Scope, split_seed
+from workflow.scope import Scope, split_seed
 
 Settings = dict[str, Any]
 
 
 def stage_settings(stage: str, config: Config, raw: RawData, wildcards: Any) -> Settings:
-    """``settings`` (part of the stage's key), ``roots`` and ``device`` (not part of it)."""
+    """What decides the stage's result; a change of it reruns the stage."""
     if stage in _OF_DATASET:
         return _OF_DATASET[stage](config, raw, wildcards.dataset)
     if stage == "weights":
         weights = config.weights[wildcards.weights]
-        return {"settings": {"kind": weights.kind, "sha256": weights.sha256}}
+        return {"kind": weights.kind, "sha256": weights.sha256}
+    return _OF_EXPERIMENT[stage](Scope.of(config, wildcards.exp), wildcards)
+
+
+def stage_setup(stage: str, config: Config, raw: RawData, wildcards: Any) -> Settings:
+    """Where the stage's data lies and how it is to work; none of it changes the result, none of it reruns a stage."""
+    if stage == "index":
+        name = wildcards.dataset
+        return {"roots": {"data": raw.root(name), "cache": str(raw.cache(name))}}
+    if stage in ("render", "weights"):
+        return {}
     scope = Scope.of(config, wildcards.exp)
-    return {
-        "settings": _OF_EXPERIMENT[stage](scope, wildcards),
+    setup = {
         "roots": {"source": raw.root(scope.source_dataset), "target": raw.root(scope.target_dataset)},
         "device": scope.experiment.device,
     }
+    return setup | {"save_every": scope.settings.training.save_every} if stage == "train" else setup
 
 
 def _render(config: Config, raw: RawData, name: str) -> Settings:
@@ -31,18 +41,16 @@ def _render(config: Config, raw: RawData, name: str) -> Settings:
     if render is None:
         raise BismapError(f"data set `{name}` is not rendered: it lies in {raw.root(name)}")
     settings, (_, seed) = render.model_dump(mode="json"), split_seed(name)
-    return {"settings": settings if seed is None else settings | {"seed": seed}}
+    return settings if seed is None else settings | {"seed": seed}
 
 
 def _index(config: Config, raw: RawData, name: str) -> Settings:
     dataset = raw.dataset(name)
-    settings = {
+    return {
         "layout": dataset.layout,
         "missing_pairs": list(dataset.missing_pairs),
         "listing": raw.listing(name),
     }
-    roots = {"data": raw.root(name), "cache": f"{RESULTS}/.store/.cache/index/{name}"}
-    return {"settings": settings, "roots": roots}
 
 
 def _side(scope: Scope, role: str, scaled: bool = False) -> Settings:
@@ -68,7 +76,7 @@ def _stylize(scope: Scope, wildcards: Any) -> Settings:
 def _train(scope: Scope, wildcards: Any) -> Settings:
     run, training = scope.run(wildcards.run), scope.settings.training
     objectives = ("warmup", "retrain", "distill")
-    separate = (*objectives, "source_jitter", "target_jitter", "sce", "consistency", "distillation")
+    separate = (*objectives, "save_every", "source_jitter", "target_jitter", "sce", "consistency", "distillation")
     target = _side(scope, "adapt", scaled=True) | {"jitter": _plain(training.target_jitter)}
     of_objective: Settings = {
         "warmup": {},

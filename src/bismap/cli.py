@@ -3,10 +3,12 @@
 import argparse
 import json
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from bismap.errors import BismapError
 from bismap.verbs import VERBS, Verb
@@ -49,8 +51,9 @@ def _alias(name: str) -> list[str]:
 
 def _add_stage(parser: argparse.ArgumentParser, name: str, verb: Verb) -> None:
     parser.description = f"{verb.help[0].upper()}{verb.help[1:]}."
+    parser.add_argument("--cfg", required=True, metavar="JSON", help='what decides the result: {"settings": {...}}')
     parser.add_argument(
-        "--cfg", required=True, metavar="JSON", help='{"settings": {...}, "roots": {...}, "device": "auto"}'
+        "--setup", default="{}", metavar="JSON", help='what does not: {"roots": {...}, "device": "auto", ...}'
     )
     for flag, meaning in verb.inputs.items():
         parser.add_argument(_flag(flag), nargs="*", type=Path, default=[], metavar="FILE", help=meaning)
@@ -72,10 +75,12 @@ def _run_stage(args: argparse.Namespace) -> None:
     from bismap.runner import Request, run
     from bismap.store import Store
 
+    _end_cleanly_on_signals()
     verb = VERBS[args.stage]
     request = Request(
         verb=args.stage,
-        cfg=_json(args.cfg),
+        settings=_settings(args.cfg),
+        setup=_json("--setup", args.setup),
         inputs={name: getattr(args, name) for name in verb.inputs},
         outputs={name: getattr(args, name) for name in verb.outputs},
         shard=_shard(args.shard) if verb.sharded else (0, 1),
@@ -84,14 +89,31 @@ def _run_stage(args: argparse.Namespace) -> None:
     run(request, Store(args.store))
 
 
-def _json(text: str) -> dict[str, Any]:
+def _end_cleanly_on_signals() -> None:
+    """SIGTERM unwinds, so that private folders and locks go; SIGUSR1, a scheduler's warning, is for trainings only."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _settings(text: str) -> dict[str, Any]:
+    cfg = _json("--cfg", text)
+    if not isinstance(cfg.get("settings"), dict):
+        raise BismapError('--cfg needs the form {"settings": {...}}')
+    return cfg["settings"]
+
+
+def _json(flag: str, text: str) -> dict[str, Any]:
     try:
-        cfg = json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise BismapError(f"--cfg is no JSON: {error}") from error
-    if not isinstance(cfg, dict) or "settings" not in cfg:
-        raise BismapError('--cfg needs the form {"settings": {...}, "roots": {...}, "device": "auto"}')
-    return cfg
+        raise BismapError(f"{flag} is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise BismapError(f"{flag} must be a JSON object, not {text}")
+    return value
 
 
 def _shard(text: str) -> tuple[int, int]:

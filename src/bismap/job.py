@@ -20,6 +20,7 @@ class Job:
         state: folder that survives a killed attempt of the same work.
         shard: ``(i, n)``: this job does part ``i`` of ``n``; ``(0, 1)`` is the whole.
         device: ``"cpu"`` or ``"cuda:N"``.
+        save_every: steps between saved states of a training; None for the stage's own choice.
         threads: number of CPU threads to use.
         provenance: settings, code and inputs of every stage upstream; filled for stages that report it.
     """
@@ -31,6 +32,7 @@ class Job:
     roots: Mapping[str, Path] = field(default_factory=dict)
     shard: tuple[int, int] = (0, 1)
     device: str = "cpu"
+    save_every: int | None = None
     threads: int = 1
     provenance: Mapping[str, Any] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,16 @@ PACKAGES = (
 class Request:
     """One stage job as asked for on the command line.
 
-    ``cfg`` holds ``settings`` (part of the key), ``roots`` and ``device`` (where things are: not part of it).
+    Attributes:
+        settings: what decides the result; part of the key.
+        setup: what does not: ``roots`` (folders of raw data), ``device``, ``save_every``.
     """
 
     verb: str
-    cfg: Mapping[str, Any]
+    settings: Mapping[str, Any]
     inputs: Mapping[str, Sequence[Path]]
     outputs: Mapping[str, Path]
+    setup: Mapping[str, Any] = field(default_factory=dict)
     shard: tuple[int, int] = (0, 1)
     threads: int = 1
 
@@ -56,32 +59,32 @@ def run(request: Request, store: Store) -> Path:
     Raises:
         BismapError: on bad input; nothing is committed or linked then.
     """
-    settings = request.cfg["settings"]
     code = accepted_fingerprint(f"bismap.stages.{request.verb}", store.root)
     contents = {name: [content(path) for path in paths] for name, paths in sorted(request.inputs.items())}
     traced = trace(request.inputs) if VERBS[request.verb].traced else {}
-    key = key_of(settings, code, contents, {"shard": request.shard, "provenance": traced})
+    key = key_of(request.settings, code, contents, {"shard": request.shard, "provenance": traced})
     if store.has(request.verb, key):
         log.info("%s: already in the store as %s", request.verb, key)
     entry = store.produce(
         request.verb,
         key,
-        partial(_work, request, settings, traced),
-        _provenance(request, settings, code, key),
+        partial(_work, request, traced),
+        _provenance(request, code, key),
     )
     _link(request, entry)
     return entry
 
 
-def _work(request: Request, settings: Mapping[str, Any], traced: Mapping[str, Any], out: Path, state: Path) -> None:
+def _work(request: Request, traced: Mapping[str, Any], out: Path, state: Path) -> None:
     verb = VERBS[request.verb]
     os.environ["OMP_NUM_THREADS"] = str(request.threads)
     stage = importlib.import_module(f"bismap.stages.{request.verb}")
     make = partial(
         Job,
-        settings=settings,
+        settings=request.settings,
         inputs={name: tuple(paths) for name, paths in request.inputs.items()},
-        roots={name: Path(path) for name, path in request.cfg.get("roots", {}).items()},
+        roots={name: Path(path) for name, path in request.setup.get("roots", {}).items()},
+        save_every=request.setup.get("save_every"),
         out=out,
         state=state,
         shard=request.shard,
@@ -102,7 +105,7 @@ def _on_device(run_stage: Callable[[Job], None], make: Callable[..., Job], reque
     torch.set_num_threads(request.threads)
     torch.backends.cudnn.deterministic = True  # the same sums in the same order at every run (A§2.2)
     torch.backends.cudnn.allow_tf32 = False  # fp32 means 24 bits of mantissa, as on a CPU
-    with hold_device(request.cfg.get("device", "auto")) as device:
+    with hold_device(request.setup.get("device", "auto")) as device:
         log.info("%s: computing on %s with %d threads", request.verb, device, request.threads)
         run_stage(make(device=device))
 
@@ -119,11 +122,11 @@ def _link(request: Request, entry: Path) -> None:
         link(public, file)
 
 
-def _provenance(request: Request, settings: Mapping[str, Any], code: str, key: str) -> dict[str, Any]:
+def _provenance(request: Request, code: str, key: str) -> dict[str, Any]:
     return {
         "stage": request.verb,
         "key": key,
-        "settings": settings,
+        "settings": request.settings,
         "code": code,
         "shard": list(request.shard),
         "inputs": {name: [_source(path) for path in paths] for name, paths in sorted(request.inputs.items())},

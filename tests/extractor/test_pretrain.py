@@ -50,7 +50,7 @@ def weights(extractor):
 
 def test_partners_are_found_after_training(tmp_path, domains):
     settings = replace(SETTINGS, iterations=60, jitter=0.0, lr=1e-2)
-    metrics = pretrain(new_extractor(RECIPE, 0, "cpu"), domains, settings, tmp_path / "state.pt", "cpu")
+    metrics = pretrain(new_extractor(RECIPE, 0, "cpu"), domains, settings, tmp_path, "cpu")
     assert len(metrics) == 60
     assert np.mean([m["loss"] for m in metrics[-5:]]) < 0.6 * np.mean([m["loss"] for m in metrics[:5]])
     assert np.mean([m["matched"] for m in metrics[-5:]]) > 0.7
@@ -72,10 +72,10 @@ def test_a_killed_job_ends_as_one_that_was_not(tmp_path, domains, monkeypatch):
 
     monkeypatch.setattr(Pretraining, "step", killed)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(new_extractor(RECIPE, 0, "cpu"), domains, SETTINGS, tmp_path / "state.pt", "cpu")
+        pretrain(new_extractor(RECIPE, 0, "cpu"), domains, SETTINGS, tmp_path, "cpu")
     monkeypatch.setattr(Pretraining, "step", step)
     resumed = new_extractor(RECIPE, 0, "cpu")
-    assert pretrain(resumed, domains, SETTINGS, tmp_path / "state.pt", "cpu") == expected
+    assert pretrain(resumed, domains, SETTINGS, tmp_path, "cpu") == expected
     assert torch.equal(weights(resumed), weights(whole))
 
 

@@ -25,7 +25,7 @@ WARMUP = {
     "objective": "warmup", "network": NETWORK, "init": "random", "seed": 3, "source": SIDE,
     "iterations": 6, "batch_source": 2, "lr": 0.02, "head_lr_factor": 10.0, "momentum": 0.9,
     "weight_decay": 5e-4, "warmup_iterations": 2, "power": 0.9, "eta_min": 1e-7, "crop": [48, 24],
-    "scale": [0.8, 1.2], "precision": "bf16", "log_every": 4, "save_every": 2,
+    "scale": [0.8, 1.2], "precision": "bf16", "log_every": 4,
 }  # fmt: skip
 ADAPT = WARMUP | {
     "target": SIDE, "batch_target": 2,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bismap.data.layouts import LabelSpec, Layout, Listing, Problem, RawFile, get_layout, scan
-from bismap.data.measured_files import Measured, cache_path, load_cache, measure_all, save_cache
+from bismap.data.listing import cache_path
+from bismap.data.measured_files import Measured, load_cache, measure_all, save_cache
 from bismap.data.raw_labels import LabelMap, ranges
 from bismap.errors import BismapError
 

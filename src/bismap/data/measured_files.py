@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bismap.data.images import decode_image, read_bytes
+from bismap.data.listing import Stamp
 from bismap.data.raw_labels import decode_raw_label
 from bismap.errors import BismapError
 
@@ -21,7 +22,6 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1  # part of the cache's name; raise it when the check of a single file gets stricter
 _LOG_SECONDS = 20
 
 
@@ -32,13 +32,6 @@ class Measured(NamedTuple):
     height: int
     width: int
     pixels: Mapping[int, int]
-
-
-class Stamp(NamedTuple):
-    """Size in bytes and modification time of a file: where both are unchanged, so is its content."""
-
-    bytes: int
-    mtime_ns: int
 
 
 Cache = dict[str, tuple[Stamp, Measured]]
@@ -117,11 +110,6 @@ def _progress(results: Iterable[T], total: int) -> Iterable[T]:
             log.info("checked %d of %d files", done, total)
         yield result
     log.info("checked %d files", total)
-
-
-def cache_path(folder: Path, layout: str) -> Path:
-    """File in the data set's cache folder that holds what was measured under a layout."""
-    return folder / f"index-{layout}-v{_VERSION}.csv"
 
 
 def load_cache(path: Path) -> Cache:

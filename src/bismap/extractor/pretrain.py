@@ -24,6 +24,7 @@ from bismap.extractor.network import Extractor
 from bismap.extractor.nt_xent import nt_xent
 from bismap.extractor.views import draw_views, render_views
 from bismap.random import seed64, stream
+from bismap.state import load_newest, save, stop_signals
 
 log = logging.getLogger(__name__)
 
@@ -108,17 +109,15 @@ class Pretraining:
         self.optimizer.step()
         self.metrics.append({"step": self.done, "loss": loss.item(), "matched": hit, "lr": lr})
 
-    def save(self, path: Path) -> None:
+    def save(self, folder: Path) -> None:
         """Write the state, whole or not at all."""
-        part = path.with_suffix(".part")
         state: dict[str, Any] = {name: module.state_dict() for name, module in self._parts()}
-        torch.save(state | {"metrics": self.metrics}, part)
-        part.replace(path)
+        save(folder, self.done, state | {"metrics": self.metrics})
 
-    def resume(self, path: Path) -> None:
-        """Go on from the state of a killed attempt, if there is one."""
-        if path.is_file():
-            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+    def resume(self, folder: Path) -> None:
+        """Go on from the newest state of a killed attempt, if there is one."""
+        state = load_newest(folder)
+        if state is not None:
             for name, part in self._parts():
                 part.load_state_dict(state[name])
             self.metrics = state["metrics"]
@@ -135,10 +134,11 @@ def pretrain(
 
     Args:
         domains: one array uint8 [n, height, width, 3] per domain.
-        state: file that a killed attempt goes on from.
+        state: folder that a killed attempt goes on from.
 
     Raises:
         BismapError: if the settings do not fit the images.
+        SystemExit: after a stop signal, with status 128 + its number, once the state is saved.
     """
     _check(domains, settings)
     with torch.random.fork_rng():
@@ -146,12 +146,16 @@ def pretrain(
         work = Pretraining(extractor, settings, device)
         work.resume(state)
         extractor.backbone.train()
-        for _ in trange(work.done, settings.iterations, desc="simclr", disable=not sys.stderr.isatty()):
-            work.step(domains)
-            if work.done % LOG_EVERY == 0:
-                log.info("step %(step)d: loss %(loss).3f, matched %(matched).2f", work.metrics[-1])
-            if work.done % SAVE_EVERY == 0:
-                work.save(state)
+        with stop_signals() as received:
+            for _ in trange(work.done, settings.iterations, desc="simclr", disable=not sys.stderr.isatty()):
+                work.step(domains)
+                if work.done % LOG_EVERY == 0:
+                    log.info("step %(step)d: loss %(loss).3f, matched %(matched).2f", work.metrics[-1])
+                if received or work.done % SAVE_EVERY == 0:
+                    work.save(state)
+                if received:
+                    log.warning("stopped by signal %d at step %d; state saved", received[0], work.done)
+                    raise SystemExit(128 + received[0])
         extractor.backbone.eval()
     return work.metrics
 

@@ -29,7 +29,7 @@ def run(job: Job) -> None:
 def _pretrained(job: Job, recipe: Recipe) -> Extractor:
     options = PretrainSettings(**job.settings["pretrain"])
     extractor = new_extractor(recipe, options.seed, job.device)
-    metrics = pretrain(extractor, list(_domains(job)), options, job.state / "simclr.pt", job.device)
+    metrics = pretrain(extractor, list(_domains(job)), options, job.state, job.device)
     pd.DataFrame(metrics).to_csv(job.out / "metrics.csv", index=False, lineterminator="\n")
     return extractor
 

@@ -19,6 +19,8 @@ from bismap.training.records import source_records, target_records
 from bismap.training.strong import Strong
 from bismap.training.trainer import Trainer
 
+SAVE_EVERY = 500  # steps, unless the job says
+
 
 def run(job: Job) -> None:
     """Train and write ``model.safetensors`` (the last model, never a chosen one) and ``metrics.csv``."""
@@ -37,7 +39,7 @@ def run(job: Job) -> None:
         settings["seed"],
     )
     # On a CPU worker processes would only take the training's own cores away from it.
-    trainer.fit(steps, job.state, 0 if job.device == "cpu" else job.threads, settings["save_every"])
+    trainer.fit(steps, job.state, 0 if job.device == "cpu" else job.threads, job.save_every or SAVE_EVERY)
     metadata = {"classes": list(source.classes.names), "objective": settings["objective"]}
     save_network(job.out / "model.safetensors", net, metadata)
     trainer.metrics.write(job.out / "metrics.csv")

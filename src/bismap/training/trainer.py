@@ -2,12 +2,8 @@
 
 import logging
 import math
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -16,7 +12,7 @@ from torch.nn.utils import get_total_norm
 
 from bismap.errors import BismapError
 from bismap.random import seed64
-from bismap.training import state
+from bismap.state import load_newest, save, stop_signals
 from bismap.training.batches import StepBatch, Steps, step_batches
 from bismap.training.metrics import Metrics, Progress
 from bismap.training.objectives import Forward, Objective
@@ -67,11 +63,11 @@ class Trainer:
         end = self.schedule.iterations
         pinned = torch.device(self.forward.device).type == "cuda"
         self.net.train()
-        with _stop_signals() as received, closing(Progress(end, self.step)) as progress:
+        with stop_signals() as received, closing(Progress(end, self.step)) as progress:
             for batch in step_batches(steps, self.step, end, workers, pinned):
                 self._advance(batch, progress)
                 if received or self.step % save_every == 0:
-                    state.save(folder, self.step, self.state_dict())
+                    save(folder, self.step, self.state_dict())
                 if received:
                     log.warning("stopped by signal %d at step %d; state saved", received[0], self.step)
                     raise SystemExit(128 + received[0])
@@ -148,28 +144,9 @@ class Trainer:
         self.metrics.load_state_dict(saved["metrics"])
 
     def _resume(self, folder: Path) -> None:
-        saved = state.load_newest(folder)
+        saved = load_newest(folder)
         if saved is None:
             log.info("training starts at step 0 of %d", self.schedule.iterations)
             return
         self.load_state_dict(saved)
         log.info("training goes on at step %d of %d", self.step, self.schedule.iterations)
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGUSR1 in a list instead of dying of them (in the main thread, where one can)."""
-    received: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    old = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    try:
-        yield received
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

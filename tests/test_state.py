@@ -7,8 +7,8 @@ import pickle
 import pytest
 import torch
 
+from bismap import state
 from bismap.errors import BismapError
-from bismap.training import state
 
 
 def make(step: int) -> dict:

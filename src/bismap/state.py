@@ -1,4 +1,4 @@
-"""Training state on disk: written whole, checked by hash, the last two kept (workflow facts A9).
+"""What a killed training goes on from: written whole, checked by hash, the last two kept; and the stop signals.
 
 A state is ``step-{step}.pt`` and the sidecar ``step-{step}.json`` (step, bytes, sha256), which is written
 last: a state without a matching sidecar does not count.
@@ -8,8 +8,12 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 import torch
@@ -46,6 +50,25 @@ def load_newest(folder: Path) -> dict[str, Any] | None:
             return torch.load(path, map_location="cpu", weights_only=True)
         log.warning("training state %s is incomplete or damaged: trying the one before", path)
     return None
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGUSR1 in a list instead of dying of them (in the main thread, where one can)."""
+    received: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    old = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield received
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def _is_whole(path: Path) -> bool:
