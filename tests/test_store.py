@@ -161,7 +161,7 @@ def test_prune_removes_only_what_no_public_path_leads_to(tmp_path):
     kept = store.produce("s", "kept", _write("x" * 100), {})
     link(results / "demo" / "folder", kept)
     store.produce("s", "loose", _write("y" * 100), {})
-    assert [item.linked for item in held(store)] == [True, False]
+    assert [item.use for item in held(store)] == ["not linked", "linked"]
     assert [item.key for item in prune(store, limit=0)] == ["loose"]
     assert (results / "demo" / "folder" / "model.txt").read_text() == "x" * 100
     assert not store.has("s", "loose")

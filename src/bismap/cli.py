@@ -127,10 +127,11 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _add_tools(verbs: Any) -> None:
-    store = verbs.add_parser("store", help="list, measure and prune finished work; accept a code change")
-    store.add_argument("action", choices=("list", "prune", "accept-code"))
+    store = verbs.add_parser("store", help="list, prune and check finished work; accept a code change")
+    store.add_argument("action", choices=("list", "prune", "check", "accept-code"))
     store.add_argument("stage", nargs="?", help="the stage whose code change is harmless (accept-code)")
     store.add_argument("--limit-gb", type=float, metavar="GB", help="prune until at most this is held")
+    store.add_argument("--remove", action="store_true", help="remove what is damaged, so that it is made anew (check)")
     store.add_argument("--store", type=Path, default=STORE, metavar="DIR", help="default: %(default)s")
     store.set_defaults(run=_run_store)
 
@@ -154,7 +155,7 @@ def _add_tools(verbs: Any) -> None:
 
 def _run_store(args: argparse.Namespace) -> None:
     from bismap.store import Store
-    from bismap.store_tools import held, prune
+    from bismap.store_tools import damaged, held, prune
 
     store = Store(args.store)
     if args.action == "accept-code":
@@ -163,13 +164,20 @@ def _run_store(args: argparse.Namespace) -> None:
         current, former = accept(store, args.stage or "")
         print(f"{args.stage}: code {current} now counts as {former}")
         return
+    if args.action == "check":
+        found = damaged(store, args.remove)
+        for item, files in found:
+            print(f"{item.stage} {item.key} ({item.use}): damaged {', '.join(files)}")
+        if found and not args.remove:
+            raise BismapError(f"{len(found)} damaged results; `bismap store check --remove` has them made anew")
+        print(f"{len(found)} damaged results {'removed' if found else 'found'}")
+        return
     pruning = args.action == "prune"
     if pruning and args.limit_gb is None:
         raise BismapError("store prune: give --limit-gb, the size down to which the oldest unused work is removed")
     entries = prune(store, int(args.limit_gb * 1e9)) if pruning else held(store)
     for item in entries:
-        kept = "linked" if item.linked else "not linked"
-        print(f"{item.bytes / 1e6:10.1f} MB  {item.stage:<20} {item.key}  {kept}")
+        print(f"{item.bytes / 1e6:10.1f} MB  {item.stage:<20} {item.key}  {item.use}")
     print(f"{sum(item.bytes for item in entries) / 1e9:.3f} GB {'removed' if pruning else 'held'}")
 
 

@@ -65,14 +65,17 @@ def run(request: Request, store: Store) -> Path:
     key = key_of(request.settings, code, contents, {"shard": request.shard, "provenance": traced})
     if store.has(request.verb, key):
         log.info("%s: already in the store as %s", request.verb, key)
-    entry = store.produce(
-        request.verb,
-        key,
-        partial(_work, request, traced),
-        _provenance(request, code, key),
-    )
-    _link(request, entry)
-    return entry
+    provenance = _provenance(request, code, key)
+    try:
+        return store.produce(
+            request.verb, key, partial(_work, request, traced), provenance, partial(_publish, request, store)
+        )
+    except Exception:
+        for public in request.outputs.values():
+            last = store.last_good(public)
+            if last is not None:
+                log.warning("%s: the last good result of %s is still at %s", request.verb, public, last)
+        raise
 
 
 def _work(request: Request, traced: Mapping[str, Any], out: Path, state: Path) -> None:
@@ -110,7 +113,7 @@ def _on_device(run_stage: Callable[[Job], None], make: Callable[..., Job], reque
         run_stage(make(device=device))
 
 
-def _link(request: Request, entry: Path) -> None:
+def _publish(request: Request, store: Store, entry: Path) -> None:
     verb = VERBS[request.verb]
     for flag, public in request.outputs.items():
         file = entry / verb.outputs[flag]
@@ -120,6 +123,7 @@ def _link(request: Request, entry: Path) -> None:
         if verb.folder and flag == "manifest":
             link(public.with_suffix(""), entry)
         link(public, file)
+        store.remember(public, file)
 
 
 def _provenance(request: Request, code: str, key: str) -> dict[str, Any]:

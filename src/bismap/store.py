@@ -7,12 +7,14 @@ so a failed re-run leaves the last good entry in place and a parameter changed b
 Layout below the root (``results/.store``)::
 
     {stage}/{key}/      an entry: the stage's files, manifest.csv, entry.json
+    .last/              for each public path that ever was, a link to its last good result
     .work/              private folders of running jobs
     .state/{stage}/{key}/   what a killed job goes on from
     .locks/             one lock file per key in work
 """
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -33,6 +35,7 @@ MANIFEST = "manifest.csv"
 ENTRY = "entry.json"
 HEARTBEAT_S = 10.0
 DEAD_AFTER_S = 90.0
+STATE_DAYS = 30.0  # a killed job that nobody has continued for so long is given up
 
 
 def sha256_file(path: Path) -> str:
@@ -65,26 +68,84 @@ class Store:
         return path
 
     def has(self, stage: str, key: str) -> bool:
-        return (self.entry(stage, key) / ENTRY).is_file()
+        """True if the finished work with this key is there, every file of it in its full length."""
+        return is_whole(self.entry(stage, key))
 
-    def produce(self, stage: str, key: str, work: Callable[[Path, Path], None], provenance: Mapping[str, Any]) -> Path:
+    def produce(
+        self,
+        stage: str,
+        key: str,
+        work: Callable[[Path, Path], None],
+        provenance: Mapping[str, Any],
+        publish: Callable[[Path], None] = lambda entry: None,
+    ) -> Path:
         """Return the entry of this key, doing ``work(out, state)`` first if it is not there.
 
-        ``work`` writes into the empty folder ``out``. A second process with the same key waits for the first
-        and takes over when that one is dead.
+        ``work`` writes into the empty folder ``out``; ``publish(entry)`` makes the public paths. A second process
+        with the same key waits for the first and takes over when that one is dead.
+
+        Raises:
+            BismapError: if the disk is full; nothing is committed then.
         """
         entry = self.entry(stage, key)
-        with self._lock(stage, key):
+        with self.lock(stage, key):
+            self.remove_left_overs(stage, key)
             if not self.has(stage, key):
-                out = self.root / ".work" / f"{stage}-{key}-{uuid.uuid4().hex[:8]}"
-                out.mkdir(parents=True)
-                try:
+                self.discard(stage, key)
+                with self._private(stage, key) as out:
                     work(out, self.state(stage, key))
                     self._commit(out, entry, provenance)
-                finally:
-                    shutil.rmtree(out, ignore_errors=True)
-                shutil.rmtree(self.root / ".state" / stage / key, ignore_errors=True)
+                self._drop_states(stage, key)
+            with suppress(PermissionError):
+                os.utime(entry / ENTRY)  # used now: pruning starts with what was not used for longest
+            publish(entry)
         return entry
+
+    @contextmanager
+    def _private(self, stage: str, key: str) -> Iterator[Path]:
+        out = self.root / ".work" / f"{stage}-{key}-{uuid.uuid4().hex[:8]}"
+        out.mkdir(parents=True)
+        try:
+            yield out
+        except Exception as error:
+            if _is_disk_full(error, out):
+                raise BismapError(self._full(out, error)) from error
+            raise
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+    def _full(self, out: Path, error: Exception) -> str:
+        written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+        return (
+            f"no space left on the disk of {self.root}: {shutil.disk_usage(self.root).free / 1e6:.1f} MB are free, "
+            f"the job had written {written / 1e6:.1f} MB and needs more ({error}). Nothing of it is kept, earlier "
+            "results stay. "
+            "Free some space (`bismap store prune --limit-gb ...` removes what no result refers to) and start again."
+        )
+
+    def remove_left_overs(self, stage: str, key: str) -> None:
+        """Remove private folders of a dead job of this key; the caller holds it."""
+        for folder in (self.root / ".work").glob(f"{stage}-{key}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def discard(self, stage: str, key: str) -> None:
+        """Remove an entry, if it is there; the caller holds its key."""
+        entry = self.entry(stage, key)
+        if entry.exists():
+            # Out of sight first: a half-removed entry must never be found under its key.
+            grave = self.root / ".work" / f"{stage}-{key}-{uuid.uuid4().hex[:8]}"
+            grave.parent.mkdir(parents=True, exist_ok=True)
+            entry.rename(grave)
+            shutil.rmtree(grave, ignore_errors=True)
+
+    def _drop_states(self, stage: str, key: str) -> None:
+        """Remove the state of finished work, and those of the same stage that nobody went on from for `STATE_DAYS`."""
+        shutil.rmtree(self.root / ".state" / stage / key, ignore_errors=True)
+        for folder in (self.root / ".state" / stage).glob("*"):
+            with suppress(FileNotFoundError):
+                newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+                if time.time() - newest > STATE_DAYS * 86400:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _commit(self, out: Path, entry: Path, provenance: Mapping[str, Any]) -> None:
         write_manifest(out)
@@ -99,11 +160,44 @@ class Store:
         _fsync(entry.parent)
 
     @contextmanager
-    def _lock(self, stage: str, key: str) -> Iterator[None]:
+    def lock(self, stage: str, key: str) -> Iterator[None]:
+        """Hold this key; a second process waits, and takes over when the holder is dead."""
+        path = self._lock_file(stage, key)
+        me = _new_owner()
+        _acquire(path, me)
+        with _held(path, me):
+            yield
+
+    @contextmanager
+    def lock_if_free(self, stage: str, key: str) -> Iterator[bool]:
+        """Hold this key unless a living process does; yields whether it is held."""
+        path = self._lock_file(stage, key)
+        me = _new_owner()
+        if not _create(path, me) and not (_break_dead(path) and _create(path, me)):
+            yield False
+            return
+        with _held(path, me):
+            yield True
+
+    def _lock_file(self, stage: str, key: str) -> Path:
         folder = self.root / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
-        with _exclusive(folder / f"{stage}-{key}.lock"):
-            yield
+        return folder / f"{stage}-{key}.lock"
+
+    def last_good(self, public: Path) -> Path | None:
+        """Where the last good result of a public path still lies when Snakemake has taken that path away."""
+        path = self._last(public)
+        return path if path is not None and path.exists() else None
+
+    def remember(self, public: Path, target: Path) -> None:
+        """Note ``target`` as the last good result of ``public``, a path beside the store."""
+        path = self._last(public)
+        if path is not None:
+            link(path, target)
+
+    def _last(self, public: Path) -> Path | None:
+        beside, path = self.root.parent.absolute(), public.absolute()
+        return self.root / ".last" / path.relative_to(beside) if path.is_relative_to(beside) else None
 
 
 def write_manifest(folder: Path) -> None:
@@ -116,6 +210,21 @@ def write_manifest(folder: Path) -> None:
         writer.writerow(("path", "bytes", "sha256"))
         for path in files:
             writer.writerow((path.relative_to(folder).as_posix(), path.stat().st_size, sha256_file(path)))
+
+
+def read_manifest(path: Path) -> list[tuple[str, int, str]]:
+    """Name, bytes and SHA-256 of each file that a manifest lists."""
+    with path.open(newline="") as lines:
+        return [(row["path"], int(row["bytes"]), row["sha256"]) for row in csv.DictReader(lines)]
+
+
+def is_whole(entry: Path) -> bool:
+    """True if every file of an entry's manifest is there in its full length."""
+    try:
+        files = read_manifest(entry / MANIFEST)
+        return (entry / ENTRY).is_file() and all((entry / name).stat().st_size == size for name, size, _ in files)
+    except (OSError, KeyError, ValueError):
+        return False
 
 
 def entry_of(path: Path) -> Path | None:
@@ -158,6 +267,17 @@ def link(public: Path, target: Path) -> None:
     temporary.replace(public)
 
 
+def _is_disk_full(error: BaseException | None, out: Path) -> bool:
+    # Not every library tells it: numpy counts bytes, torch sees a stream fail. The disk itself does.
+    if shutil.disk_usage(out).free < 1 << 16:
+        return True
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _fsync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -166,11 +286,13 @@ def _fsync(path: Path) -> None:
         os.close(handle)
 
 
+def _new_owner() -> str:
+    return f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
+
+
 @contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock file; its owner touches it while alive, so that a waiter sees a dead owner on any host."""
-    me = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
-    _acquire(path, me)
+def _held(path: Path, me: str) -> Iterator[None]:
+    """Keep a lock file that is mine; I touch it while alive, so that a waiter sees a dead owner on any host."""
     alive = threading.Event()
     beat = threading.Thread(target=_heartbeat, args=(path, alive), daemon=True)
     beat.start()
@@ -198,6 +320,18 @@ def _acquire(path: Path, me: str) -> None:
             _break(path, now[0])
         else:
             time.sleep(0.5)
+
+
+def _break_dead(path: Path) -> bool:
+    """Remove the lock of an owner that is seen to be dead; True if there is none now."""
+    try:
+        owner = path.read_text()
+    except FileNotFoundError:
+        return True
+    if _owner_is_dead(owner):
+        _break(path, owner)
+        return True
+    return False
 
 
 def _create(path: Path, me: str) -> bool:

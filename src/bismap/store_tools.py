@@ -1,78 +1,150 @@
-"""`bismap store`: list what the store holds, measure it, and prune what no public path points to."""
+"""`bismap store`: list what the store holds, prune what no public path points to, find what is damaged."""
 
 import os
-import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bismap.errors import BismapError
-from bismap.store import ENTRY, Store
+from bismap.store import ENTRY, MANIFEST, Store, read_manifest, sha256_file
+
+Use = Literal["linked", "last good", "not linked"]
 
 
 @dataclass(frozen=True)
 class Held:
-    """One finished entry: its size in bytes, when it was committed, and whether a public path leads to it."""
+    """One finished entry: its size in bytes, when it was used last, and what leads to it.
+
+    ``use`` is ``"linked"`` where a public path does, ``"last good"`` where it is the last good result of a public path
+    that is not there now, as during a re-run of its job and after that has failed.
+    """
 
     stage: str
     key: str
     path: Path
     bytes: int
-    committed: float
-    linked: bool
+    used: float
+    use: Use
 
 
 def held(store: Store) -> list[Held]:
-    """All finished entries, oldest first.
+    """All finished entries, in the order in which pruning takes them: by use, then the one not used for longest.
 
-    Public paths are looked for beside the store: in the folder that holds it.
+    Public paths are looked for beside the store: in the folder that holds it, or holds the link to it.
 
     Raises:
         BismapError: if there is no store.
     """
     if not store.root.is_dir():
         raise BismapError(f"there is no store at {store.root}")
-    linked = set(_linked_entries(store.root.resolve().parent, store.root.resolve()))
+    root = store.root.resolve()
+    linked = set(_leading_into(store.root.parent, root))
+    last = set(_leading_into(root / ".last", root))
     found = []
-    for entry in sorted(store.root.glob("[!.]*/*")):
-        if (entry / ENTRY).is_file():
-            size = sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
-            committed = (entry / ENTRY).stat().st_mtime
-            found.append(Held(entry.parent.name, entry.name, entry, size, committed, entry.resolve() in linked))
-    return sorted(found, key=lambda item: (item.committed, item.stage, item.key))
+    for entry in root.glob("[!.]*/*"):
+        with suppress(FileNotFoundError):  # another process may prune, too
+            if (entry / ENTRY).is_file():
+                size = sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
+                use: Use = "linked" if entry in linked else "last good" if entry in last else "not linked"
+                found.append(Held(entry.parent.name, entry.name, entry, size, (entry / ENTRY).stat().st_mtime, use))
+    order: list[Use] = ["not linked", "last good", "linked"]
+    return sorted(found, key=lambda item: (order.index(item.use), item.used, item.stage, item.key))
 
 
 def prune(store: Store, limit: int) -> list[Held]:
-    """Remove the oldest entries that no public path leads to until the store holds at most ``limit`` bytes.
+    """Remove entries that no public path leads to until the store holds at most ``limit`` bytes.
 
-    Returns the entries removed. Entries with a public path stay, also when they alone exceed the limit.
+    Those that were the last good result of a public path go last. Entries with a public path stay, also when they
+    alone exceed the limit. What killed jobs have left in private folders goes, too.
+
+    Returns:
+        The entries removed.
     """
     entries = held(store)
+    _remove_left_overs(store)
     excess = sum(item.bytes for item in entries) - limit
     removed = []
     for item in entries:
-        if excess <= 0:
+        if excess <= 0 or item.use == "linked":
             break
-        if item.linked:
-            continue
-        # Out of sight first: a half-removed entry must never be found under its key.
-        grave = store.root / ".work" / f"pruned-{item.stage}-{item.key}"
-        grave.parent.mkdir(parents=True, exist_ok=True)
-        item.path.rename(grave)
-        shutil.rmtree(grave)
-        excess -= item.bytes
-        removed.append(item)
+        if _remove_unused(store, item):
+            excess -= item.bytes
+            removed.append(item)
+    _drop_dangling(store.root / ".last")
     return removed
 
 
-def _linked_entries(results: Path, root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(results):
-        if Path(folder).resolve() == root:
-            folders.clear()
+def damaged(store: Store, remove: bool) -> list[tuple[Held, list[str]]]:
+    """Entries of which a file is missing or differs from its hash, with the names of those files.
+
+    Args:
+        remove: also remove these entries, so that the next run makes them anew.
+    """
+    found = []
+    for item in held(store):
+        wrong = [
+            name
+            for name, size, sha256 in read_manifest(item.path / MANIFEST)
+            if not _is_as_written(item.path / name, size, sha256)
+        ]
+        if wrong:
+            found.append((item, wrong))
+            if remove:
+                with store.lock(item.stage, item.key):
+                    store.discard(item.stage, item.key)
+    return found
+
+
+def _is_as_written(path: Path, size: int, sha256: str) -> bool:
+    try:
+        return path.stat().st_size == size and sha256_file(path) == sha256
+    except OSError:
+        return False
+
+
+def _remove_unused(store: Store, item: Held) -> bool:
+    """Remove an entry unless a job has taken it up since it was listed."""
+    with store.lock_if_free(item.stage, item.key) as mine, suppress(FileNotFoundError):
+        if mine and (item.path / ENTRY).stat().st_mtime == item.used:
+            store.discard(item.stage, item.key)
+            return True
+    return False
+
+
+def _remove_left_overs(store: Store) -> None:
+    """Locks and private folders of dead jobs."""
+    names = {path.stem for path in (store.root / ".locks").glob("*.lock")}
+    names |= {path.name.rpartition("-")[0] for path in (store.root / ".work").glob("*")}
+    for name in names:
+        stage, _, key = name.partition("-")
+        with store.lock_if_free(stage, key) as mine:
+            if mine:
+                store.remove_left_overs(stage, key)
+
+
+def _drop_dangling(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_symlink() and not path.exists():
+            path.unlink(missing_ok=True)
+
+
+def _leading_into(folder: Path, root: Path) -> Iterator[Path]:
+    """Entries of the store at ``root`` that symbolic links below ``folder`` lead into; links elsewhere are followed."""
+    todo, seen = [folder], set()
+    while todo:
+        where = todo.pop()
+        real = where.resolve()
+        if real in seen or real == root:
             continue
-        for name in (*folders, *files):
-            path = Path(folder) / name
-            if path.is_symlink():
-                target = path.resolve()
-                if target.is_relative_to(root) and target != root:
-                    yield root.joinpath(*target.relative_to(root).parts[:2])
+        seen.add(real)
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(where) as found:
+            for item in found:
+                target = Path(item.path).resolve() if item.is_symlink() else None
+                if target is not None and target.is_relative_to(root):
+                    parts = target.relative_to(root).parts
+                    if len(parts) >= 2 and not parts[0].startswith("."):
+                        yield root.joinpath(*parts[:2])
+                elif item.is_dir():
+                    todo.append(Path(item.path))
