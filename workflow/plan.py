@@ -12,14 +12,14 @@ from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
-from bismap.code import accepted_fingerprint
+from bismap.code import code_of
 from bismap.config import Config, check_config
 from bismap.config.model import RESERVED_EXPERIMENTS, RESERVED_RUNS
 from bismap.errors import BismapError
 from workflow.checks import check_classes, check_labels, check_subsets, check_weights
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
-from workflow.settings import stage_settings, stage_setup
+from workflow.settings import stage_settings
 from workflow.shards import shard_names
 
 Inputs = dict[str, list[str]]
@@ -82,18 +82,9 @@ class Plan:
         @_told_plainly
         def build(wildcards: Any) -> str:
             settings = stage_settings(stage, self.config, self.raw, wildcards)
-            code = accepted_fingerprint(f"bismap.stages.{stage}", RESULTS / ".store")
-            return json.dumps({"settings": settings, "code": code}, sort_keys=True)
-
-        return build
-
-    def setup(self, stage: str) -> Callable[[Any, Any], str]:
-        """The param that reruns nothing: where data lies, the device, how often state is saved."""
-
-        # Snakemake leaves out of its comparison what a function makes that asks for `threads`.
-        @_told_plainly
-        def build(wildcards: Any, threads: Any) -> str:
-            return json.dumps(stage_setup(stage, self.config, self.raw, wildcards), sort_keys=True)
+            packages = self.config.rerun_on_new_packages
+            found = {"settings": settings, "code": code_of(stage, RESULTS / ".store", packages)}
+            return json.dumps(found | {"packages": True} if packages else found, sort_keys=True)
 
         return build
 

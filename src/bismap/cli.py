@@ -79,7 +79,7 @@ def _run_stage(args: argparse.Namespace) -> None:
     verb = VERBS[args.stage]
     request = Request(
         verb=args.stage,
-        settings=_settings(args.cfg),
+        **_cfg(args.cfg),
         setup=_json("--setup", args.setup),
         inputs={name: getattr(args, name) for name in verb.inputs},
         outputs={name: getattr(args, name) for name in verb.outputs},
@@ -99,11 +99,12 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _settings(text: str) -> dict[str, Any]:
+def _cfg(text: str) -> dict[str, Any]:
     cfg = _json("--cfg", text)
     if not isinstance(cfg.get("settings"), dict):
         raise BismapError('--cfg needs the form {"settings": {...}}')
-    return cfg["settings"]
+    # `code`, which the rules add, is for Snakemake's eyes: what counts is the code that runs.
+    return {"settings": cfg["settings"], "packages": bool(cfg.get("packages", False))}
 
 
 def _json(flag: str, text: str) -> dict[str, Any]:
@@ -129,7 +130,9 @@ def _shard(text: str) -> tuple[int, int]:
 def _add_tools(verbs: Any) -> None:
     store = verbs.add_parser("store", help="list, prune and check finished work; accept a code change")
     store.add_argument("action", choices=("list", "prune", "check", "accept-code"))
-    store.add_argument("stage", nargs="?", help="the stage whose code change is harmless (accept-code)")
+    store.add_argument(
+        "stage", nargs="?", help="the stage whose code or package change is harmless, or `all` (accept-code)"
+    )
     store.add_argument("--limit-gb", type=float, metavar="GB", help="prune until at most this is held")
     store.add_argument("--remove", action="store_true", help="remove what is damaged, so that it is made anew (check)")
     store.add_argument("--store", type=Path, default=STORE, metavar="DIR", help="default: %(default)s")
@@ -159,10 +162,11 @@ def _run_store(args: argparse.Namespace) -> None:
 
     store = Store(args.store)
     if args.action == "accept-code":
-        from bismap.code import accept
+        from bismap.code import accept, held_stages
 
-        current, former = accept(store, args.stage or "")
-        print(f"{args.stage}: code {current} now counts as {former}")
+        for stage in held_stages(store) if args.stage == "all" else [args.stage or ""]:
+            current, former = accept(store, stage)
+            print(f"{stage}: code {current} now counts as {former}")
         return
     if args.action == "check":
         found = damaged(store, args.remove)

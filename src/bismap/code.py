@@ -5,20 +5,27 @@ from pathlib import Path
 
 from bismap.errors import BismapError
 from bismap.fingerprint import fingerprint
+from bismap.packages import fingerprint_of
 from bismap.store import ENTRY, Store
 from bismap.verbs import VERBS
 
 ACCEPTED = "accepted_code.json"
 
 
-def accepted_fingerprint(module: str, root: Path) -> str:
-    """Fingerprint of a module's closure, or the older one that it was declared equal to."""
-    current = fingerprint(module)
+def code_of(stage: str, root: Path, packages: bool = False) -> str:
+    """What a stage's code goes by: its fingerprint, or the older one that it was declared equal to.
+
+    Args:
+        stage: name of the stage.
+        root: of the store, which holds what was declared equal.
+        packages: whether another version of a package that the stage computes with counts as other code.
+    """
+    current = _current(stage)[packages]
     return _accepted(root).get(current, current)
 
 
 def accept(store: Store, stage: str) -> tuple[str, str]:
-    """Declare today's code of ``stage`` equal in result to the code of its newest entry.
+    """Declare today's code of ``stage`` and its packages equal in result to those of its newest entry.
 
     Returns the current fingerprint and the one that it stands for from now on.
 
@@ -31,13 +38,24 @@ def accept(store: Store, stage: str) -> tuple[str, str]:
     if not entries:
         raise BismapError(f"the store holds no result of `{stage}`: there is nothing to accept the code for")
     former = json.loads(entries[-1].read_text())["code"]
-    current = fingerprint(f"bismap.stages.{stage}")
-    accepted = _accepted(store.root) | {current: former}
+    accepted = _accepted(store.root) | dict.fromkeys(_current(stage), former)
     accepted.pop(former, None)
     temporary = store.root / f"{ACCEPTED}.new"
     temporary.write_text(json.dumps(accepted, sort_keys=True, indent=1) + "\n")
     temporary.replace(store.root / ACCEPTED)
-    return current, former
+    return _current(stage)[0], former
+
+
+def held_stages(store: Store) -> list[str]:
+    """Stages of which the store holds a result."""
+    return [stage for stage in VERBS if any((store.root / stage).glob(f"*/{ENTRY}"))]
+
+
+def _current(stage: str) -> tuple[str, str]:
+    """Today's code without and with the versions of its packages."""
+    module = f"bismap.stages.{stage}"
+    code = fingerprint(module)
+    return code, f"{code}+{fingerprint_of(module)}"
 
 
 def _accepted(root: Path) -> dict[str, str]:

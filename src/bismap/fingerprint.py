@@ -41,6 +41,20 @@ def closure(module: str) -> frozenset[str]:
 @cache
 def imports(module: str) -> frozenset[str]:
     """The package's modules that ``module`` imports itself, and the packages that hold them."""
+    found = _imported(module)
+    with_parents = {".".join(name.split(".")[:n]) for name in found for n in range(1, name.count(".") + 2)}
+    return frozenset(name for name in with_parents if _exists(name))
+
+
+def foreign_imports(module: str) -> frozenset[str]:
+    """Top-level names of what ``module`` and all it imports here take from elsewhere."""
+    tops = {name.split(".")[0] for inside in closure(module) for name in _imported(inside)}
+    return frozenset(tops - {PACKAGE.name})
+
+
+@cache
+def _imported(module: str) -> frozenset[str]:
+    """Dotted names in the import statements of a module; of ``from a import b``, both ``a`` and ``a.b``."""
     path = _path(module)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
@@ -51,8 +65,7 @@ def imports(module: str) -> frozenset[str]:
             base = _absolute(node, package)
             found.add(base)
             found.update(f"{base}.{alias.name}" for alias in node.names)
-    with_parents = {".".join(name.split(".")[:n]) for name in found for n in range(1, name.count(".") + 2)}
-    return frozenset(name for name in with_parents if _exists(name))
+    return frozenset(found)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -1,7 +1,6 @@
 """Run one stage through the store: compute its key, work only if needed, link the public paths."""
 
 import importlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -13,26 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bismap.code import accepted_fingerprint
+from bismap.code import code_of
 from bismap.devices import hold_device
 from bismap.errors import BismapError
 from bismap.job import Job
+from bismap.packages import versions
 from bismap.store import ENTRY, MANIFEST, Store, content, entry_of, key_of, link, sha256_file
 from bismap.verbs import VERBS
 
 log = logging.getLogger(__name__)
-
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "faiss-gpu",
-    "faiss-cpu",
-    "scikit-learn",
-    "numpy",
-    "pillow",
-    "zarr",
-    "scipy",
-)
 
 
 @dataclass(frozen=True)
@@ -42,6 +30,7 @@ class Request:
     Attributes:
         settings: what decides the result; part of the key.
         setup: what does not: ``roots`` (folders of raw data), ``device``, ``save_every``.
+        packages: whether the versions of the packages that the stage computes with are part of the key.
     """
 
     verb: str
@@ -49,6 +38,7 @@ class Request:
     inputs: Mapping[str, Sequence[Path]]
     outputs: Mapping[str, Path]
     setup: Mapping[str, Any] = field(default_factory=dict)
+    packages: bool = False
     shard: tuple[int, int] = (0, 1)
     threads: int = 1
 
@@ -59,7 +49,7 @@ def run(request: Request, store: Store) -> Path:
     Raises:
         BismapError: on bad input; nothing is committed or linked then.
     """
-    code = accepted_fingerprint(f"bismap.stages.{request.verb}", store.root)
+    code = code_of(request.verb, store.root, request.packages)
     contents = {name: [content(path) for path in paths] for name, paths in sorted(request.inputs.items())}
     traced = trace(request.inputs) if VERBS[request.verb].traced else {}
     key = key_of(request.settings, code, contents, {"shard": request.shard, "provenance": traced})
@@ -144,17 +134,6 @@ def _source(path: Path) -> dict[str, str]:
     if entry is None:
         return {"file": path.name, "sha256": sha256_file(path)}
     return {"stage": entry.parent.name, "key": entry.name, "manifest": sha256_file(entry / MANIFEST)}
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages whose numerics a result depends on; those not installed are left out."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def trace(inputs: Mapping[str, Sequence[Path]]) -> dict[str, Any]:

@@ -139,6 +139,9 @@ class Config(Section):
     What one section says of another is checked in :mod:`bismap.config.references`.
     """
 
+    rerun_on_new_packages: bool = Field(
+        description="true: what was computed with another version of torch, faiss, scikit-learn ... runs again"
+    )
     datasets: dict[Name, Dataset]
     weights: dict[WeightsName, Weights]
     experiments: dict[ExperimentName, Experiment]
