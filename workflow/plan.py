@@ -19,7 +19,7 @@ from bismap.errors import BismapError
 from workflow.checks import check_classes, check_labels, check_subsets, check_weights
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
-from workflow.settings import stage_settings
+from workflow.settings import stage_settings, stage_setup
 from workflow.shards import shard_names
 
 Inputs = dict[str, list[str]]
@@ -85,6 +85,16 @@ class Plan:
             packages = self.config.rerun_on_new_packages
             found = {"settings": settings, "code": code_of(stage, RESULTS / ".store", packages)}
             return json.dumps(found | {"packages": True} if packages else found, sort_keys=True)
+
+        return build
+
+    def setup(self, stage: str) -> Callable[[Any, Any], str]:
+        """The param that reruns nothing: where data lies, the device, how often state is saved."""
+
+        # Snakemake leaves out of its comparison what a function makes that asks for `threads`.
+        @_told_plainly
+        def build(wildcards: Any, threads: Any) -> str:
+            return json.dumps(stage_setup(stage, self.config, self.raw, wildcards), sort_keys=True)
 
         return build
 

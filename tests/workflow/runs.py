@@ -37,6 +37,16 @@ TINY = {
 }  # fmt: skip
 
 
+RUNS = ("source_only", "gpa", "gpa_stm", "bismap", "bismap_distilled_round1", "bismap_distilled")
+
+
+def targets(experiment: str) -> list[str]:
+    """All that the six runs of an experiment end in."""
+    results = f"results/{experiment}"
+    return [*(f"{results}/{run}.json" for run in RUNS), f"{results}/bismap/overview.png",
+            f"{results}/gpa_stm/pseudo_labels/maps.json"]  # fmt: skip
+
+
 def tiny_config(experiment: str) -> dict:
     """config.yaml with one experiment made small enough for a miniature on a CPU; its rules stay what they are."""
     raw = yaml.safe_load((ROOT / "config.yaml").read_text())
