@@ -29,7 +29,7 @@ OBJECTIVES = list(TERMS)
 ITERATIONS = 6
 
 
-def make_trainer(objective: str, dtype: torch.dtype | None = None, **changes) -> Trainer:
+def make_trainer(objective: str, dtype: torch.dtype | None = None, iterations: int = ITERATIONS, **changes) -> Trainer:
     net = make_tiny_net()
     teacher = None
     if objective == "distill":
@@ -40,7 +40,7 @@ def make_trainer(objective: str, dtype: torch.dtype | None = None, **changes) ->
         net,
         build_objective({**SETTINGS, "objective": objective} | changes, net, teacher),
         build_optimizer(net, lr=0.02, head_lr_factor=10, momentum=0.9, weight_decay=5e-4),
-        Schedule(ITERATIONS, 2, 0.9, 1e-7),
+        Schedule(iterations, 2, 0.9, 1e-7),
         Forward("cpu", dtype),
         log_every=4,
         seed=7,
