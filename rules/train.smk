@@ -23,10 +23,11 @@ rule train:
     params:
         cfg=plan.cfg("train"),
         setup=plan.setup("train"),
+        launch=plan.launch,
     message:
         "Training {wildcards.run} ({wildcards.exp})"
     shell:
-        "python -m bismap train --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
+        "{params.launch} train --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
         "--target-index {input.target_index:q} --stylized {input.stylized:q} "
         "--transferability {input.transferability:q} --pseudo-labels {input.pseudo_labels:q} "
         "--teacher {input.teacher:q} --init-weights {input.init_weights:q} "

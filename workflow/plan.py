@@ -46,7 +46,7 @@ def _told_plainly(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Plan:
-    """Look-ups for the rules. Each public method but ``cfg``, ``setup`` and ``cells`` is an input function."""
+    """Look-ups for the rules. Most are input functions; ``cfg``, ``setup`` and ``launch`` make params."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -97,6 +97,14 @@ class Plan:
             return json.dumps(stage_setup(stage, self.config, self.raw, wildcards), sort_keys=True)
 
         return build
+
+    def launch(self, wildcards: Any, resources: Any) -> str:
+        """Command that starts a training: one process, or one for each of several GPUs (`gpu` of the rule)."""
+        # Asking for `resources` keeps it out of Snakemake's comparison: how many there are changes no result's key.
+        gpus = int(resources.gpu)
+        if gpus <= 1:
+            return "python -m bismap"
+        return f"python -m torch.distributed.run --standalone --nproc-per-node {gpus} -m -- bismap"
 
     @_told_plainly
     def rendered(self, wildcards: Any) -> list[str]:

@@ -17,7 +17,9 @@ from bismap.store import ENTRY, Store, content, entry_of
 from bismap.verbs import VERBS
 from workflow.scope import RESULTS
 
-_JOB = re.compile(r"^Job \d+: (?P<job>.*)\nReason: .*\nShell command: python -m bismap (?P<command>.*)$", re.MULTILINE)
+_JOB = re.compile(
+    r"^Job \d+: (?P<job>.*)\nReason: .*\nShell command: python -m (?:torch.* )?bismap (?P<command>.*)$", re.MULTILINE
+)
 _MISSING = object()
 
 

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from bismap.errors import BismapError
+from bismap.processes import Processes
 from bismap.verbs import VERBS, Verb
 
 STORE = Path("results/.store")
@@ -19,7 +20,7 @@ STORE = Path("results/.store")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. Bad input is printed without a traceback."""
     args = _parser().parse_args(argv)
-    _log_to(getattr(args, "log", None))
+    _log_to(getattr(args, "log", None) if Processes.of_environment().first else None)
     try:
         args.run(args)
     except BismapError as error:

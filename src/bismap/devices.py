@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from bismap.errors import BismapError
+from bismap.processes import ALONE, Processes
 
 POLL_S = 1.0
 
@@ -18,8 +19,8 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def hold_device(wanted: str) -> Iterator[str]:
-    """Yield ``"cpu"`` or ``"cuda:N"``, holding that GPU's lock meanwhile.
+def hold_device(wanted: str, processes: Processes = ALONE) -> Iterator[str]:
+    """Yield ``"cpu"`` or ``"cuda:N"``, holding that GPU's lock meanwhile; each of several processes gets its own.
 
     ``wanted`` is ``"cpu"``, ``"cuda"`` (an error where there is none) or ``"auto"``.
 
@@ -36,9 +37,23 @@ def hold_device(wanted: str) -> Iterator[str]:
             "a CUDA GPU is demanded (`device: cuda`), but torch sees none. Run on a machine with one, "
             "or set `device: auto` for this experiment in config.yaml to compute on the CPU."
         )
-    index, lock = _first_free(torch.cuda.device_count())
+    with _turn(processes):
+        index, lock = _first_free(torch.cuda.device_count())
+        processes.wait()
     with lock:
+        torch.cuda.set_device(index)
         yield f"cuda:{index}"
+
+
+@contextmanager
+def _turn(processes: Processes) -> Iterator[None]:
+    """Of jobs that need several GPUs, one gathers them at a time: two that hold one each would wait for ever."""
+    if processes.size == 1 or not processes.first:
+        yield
+        return
+    with _open_lock(_lock_file("several")) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _first_free(count: int) -> tuple[int, IO[bytes]]:

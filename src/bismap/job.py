@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bismap.errors import BismapError
+from bismap.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Job:
         state: folder that survives a killed attempt of the same work.
         shard: ``(i, n)``: this job does part ``i`` of ``n``; ``(0, 1)`` is the whole.
         device: ``"cpu"`` or ``"cuda:N"``.
+        processes: this one's place among those that do the job together; the first one writes.
         save_every: steps between saved states of a training; None for the stage's own choice.
         threads: number of CPU threads to use.
         provenance: settings, code and inputs of every stage upstream; filled for stages that report it.
@@ -32,6 +34,7 @@ class Job:
     roots: Mapping[str, Path] = field(default_factory=dict)
     shard: tuple[int, int] = (0, 1)
     device: str = "cpu"
+    processes: Processes = ALONE
     save_every: int | None = None
     threads: int = 1
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -25,7 +25,11 @@ class Ratio(NamedTuple):
 
     def value(self) -> Tensor:
         """The mean; 0, not NaN, where nothing counts (a batch without a labelled pixel)."""
-        return self.total / self.count.clamp(min=1)
+        return self.over(self.count)
+
+    def over(self, count: Tensor) -> Tensor:
+        """This part of a mean over ``count``, which several processes have counted together."""
+        return self.total / count.clamp(min=1)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Ratio:

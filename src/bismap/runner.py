@@ -17,6 +17,7 @@ from bismap.devices import hold_device
 from bismap.errors import BismapError
 from bismap.job import Job
 from bismap.packages import versions
+from bismap.processes import Processes
 from bismap.store import ENTRY, MANIFEST, Store, content, entry_of, key_of, link, sha256_file
 from bismap.verbs import VERBS
 
@@ -49,16 +50,32 @@ def run(request: Request, store: Store) -> Path:
     Raises:
         BismapError: on bad input; nothing is committed or linked then.
     """
+    processes = Processes.of_environment()
+    if processes.size == 1:
+        return _produce(request, store, processes)
+    if not VERBS[request.verb].parallel:
+        raise BismapError(f"{request.verb} is done by one process: start it without torchrun")
+    processes.join()
+    entry = _produce(request, store, processes) if processes.first else _assist(request, processes)
+    processes.leave()
+    return entry
+
+
+def _produce(request: Request, store: Store, processes: Processes) -> Path:
     code = code_of(request.verb, store.root, request.packages)
     contents = {name: [content(path) for path in paths] for name, paths in sorted(request.inputs.items())}
     traced = trace(request.inputs) if VERBS[request.verb].traced else {}
     key = key_of(request.settings, code, contents, {"shard": request.shard, "provenance": traced})
     if store.has(request.verb, key):
         log.info("%s: already in the store as %s", request.verb, key)
-    provenance = _provenance(request, code, key)
+
+    def work(out: Path, state: Path) -> None:
+        processes.announce((out, state))
+        _work(request, traced, processes, out, state)
+
     try:
-        return store.produce(
-            request.verb, key, partial(_work, request, traced), provenance, partial(_publish, request, store)
+        entry = store.produce(
+            request.verb, key, work, _provenance(request, code, key), partial(_publish, request, store)
         )
     except Exception:
         for public in request.outputs.values():
@@ -66,11 +83,23 @@ def run(request: Request, store: Store) -> Path:
             if last is not None:
                 log.warning("%s: the last good result of %s is still at %s", request.verb, public, last)
         raise
+    processes.announce(entry)
+    return entry
 
 
-def _work(request: Request, traced: Mapping[str, Any], out: Path, state: Path) -> None:
+def _assist(request: Request, processes: Processes) -> Path:
+    """What every process but the first does: work with it, if it finds that there is work to do."""
+    told = processes.announce(None)
+    while isinstance(told, tuple):
+        _work(request, {}, processes, *told)
+        told = processes.announce(None)
+    return told
+
+
+def _work(request: Request, traced: Mapping[str, Any], processes: Processes, out: Path, state: Path) -> None:
     verb = VERBS[request.verb]
-    os.environ["OMP_NUM_THREADS"] = str(request.threads)
+    threads = max(1, request.threads // processes.size)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     stage = importlib.import_module(f"bismap.stages.{request.verb}")
     make = partial(
         Job,
@@ -81,25 +110,28 @@ def _work(request: Request, traced: Mapping[str, Any], out: Path, state: Path) -
         out=out,
         state=state,
         shard=request.shard,
-        threads=request.threads,
+        threads=threads,
+        processes=processes,
         provenance=traced,
     )
     start = time.monotonic()
     if verb.gpu:
-        _on_device(stage.run, make, request)
+        _on_device(stage.run, make, request.setup.get("device", "auto"), threads, processes)
     else:
         stage.run(make(device="cpu"))
     log.info("%s: done in %.1f s", request.verb, time.monotonic() - start)
 
 
-def _on_device(run_stage: Callable[[Job], None], make: Callable[..., Job], request: Request) -> None:
+def _on_device(
+    run_stage: Callable[[Job], None], make: Callable[..., Job], wanted: str, threads: int, processes: Processes
+) -> None:
     import torch
 
-    torch.set_num_threads(request.threads)
+    torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True  # the same sums in the same order at every run (A§2.2)
     torch.backends.cudnn.allow_tf32 = False  # fp32 means 24 bits of mantissa, as on a CPU
-    with hold_device(request.setup.get("device", "auto")) as device:
-        log.info("%s: computing on %s with %d threads", request.verb, device, request.threads)
+    with hold_device(wanted, processes) as device:
+        log.info("computing on %s with %d threads, process %d of %d", device, threads, processes.rank, processes.size)
         run_stage(make(device=device))
 
 

@@ -15,6 +15,7 @@ class Verb:
         sharded: the stage does part ``--shard i-of-n``.
         traced: the stage reports the provenance of everything upstream, which then belongs to its key.
         gpu: the stage computes with torch and uses a GPU where there is one.
+        parallel: several processes may do it together, under ``torchrun``.
     """
 
     help: str
@@ -24,6 +25,7 @@ class Verb:
     sharded: bool = False
     traced: bool = False
     gpu: bool = False
+    parallel: bool = False
 
 
 _SOURCE = {"source_index": "index.csv of the source data set"}
@@ -63,6 +65,7 @@ VERBS: dict[str, Verb] = {
         },
         outputs={"model": "model.safetensors", "metrics": "metrics.csv"},
         gpu=True,
+        parallel=True,
     ),
     "features": Verb(
         "keep correctly classified source features per class",

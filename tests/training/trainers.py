@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from conftest import make_tiny_net
 from torch import nn
 
+from bismap.processes import ALONE, Processes
 from bismap.training.batches import Domain, Steps
 from bismap.training.objectives import Forward, build_objective
 from bismap.training.optimizer import Schedule, build_optimizer
@@ -29,7 +30,13 @@ OBJECTIVES = list(TERMS)
 ITERATIONS = 6
 
 
-def make_trainer(objective: str, dtype: torch.dtype | None = None, iterations: int = ITERATIONS, **changes) -> Trainer:
+def make_trainer(
+    objective: str,
+    dtype: torch.dtype | None = None,
+    iterations: int = ITERATIONS,
+    processes: Processes = ALONE,
+    **changes,
+) -> Trainer:
     net = make_tiny_net()
     teacher = None
     if objective == "distill":
@@ -44,6 +51,7 @@ def make_trainer(objective: str, dtype: torch.dtype | None = None, iterations: i
         Forward("cpu", dtype),
         log_every=4,
         seed=7,
+        processes=processes,
     )
 
 

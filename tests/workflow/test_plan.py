@@ -59,7 +59,8 @@ def test_every_rule_is_a_verb_and_names_its_log_and_benchmark_after_it():
     for rule in rules:
         body = RULES.split(f"\nrule {rule}:")[1].split("\nrule ")[0]
         assert f'plan.cfg("{rule}")' in body
-        assert f"python -m bismap {rule.replace('_', '-')} " in body
+        command = "{params.launch}" if VERBS[rule].parallel else "python -m bismap"
+        assert f"{command} {rule.replace('_', '-')} " in body
         for needed in ("log:", "benchmark:", "conda:", "resources:", "mem_mb=", "runtime=", "disk_mb=", "message:"):
             assert needed in body, (rule, needed)
         assert ("gpu=1" in body) == VERBS[rule].gpu

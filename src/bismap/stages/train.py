@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from bismap.data.dataset import Dataset, open_dataset
 from bismap.errors import BismapError
@@ -27,7 +28,7 @@ def run(job: Job) -> None:
     torch.set_num_threads(job.threads)
     settings = job.settings
     source = open_dataset(job.input("source_index"), job.root("source"))
-    steps = Steps(_source(job, source), _target(job, source))
+    steps = Steps(_source(job, source), _target(job, source), job.processes)
     net = _student(job, source.classes.names)
     trainer = Trainer(
         net,
@@ -37,9 +38,12 @@ def run(job: Job) -> None:
         Forward(job.device, DTYPES[settings["precision"]] if job.device != "cpu" else None),
         settings["log_every"],
         settings["seed"],
+        job.processes,
     )
     # On a CPU worker processes would only take the training's own cores away from it.
     trainer.fit(steps, job.state, 0 if job.device == "cpu" else job.threads, job.save_every or SAVE_EVERY)
+    if not job.processes.first:
+        return
     metadata = {"classes": list(source.classes.names), "objective": settings["objective"]}
     save_network(job.out / "model.safetensors", net, metadata)
     trainer.metrics.write(job.out / "metrics.csv")
@@ -95,6 +99,8 @@ def _student(job: Job, classes: Sequence[str]) -> DeepLabV3Plus:
         net.load_state_dict(load_network(job.input("init_weights"), "cpu", classes).state_dict())
     elif weights:
         load_backbone(net, job.input("init_weights"))
+    if job.processes.size > 1 and job.device != "cpu":
+        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)  # statistics of the whole step, as with one process
     return net.to(job.device)
 
 

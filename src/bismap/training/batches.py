@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from bismap.data import IGNORE
 from bismap.data.images import read_gray8, read_image, resize_label
 from bismap.errors import BismapError
+from bismap.processes import ALONE, Processes
 from bismap.random import stream
 from bismap.training.augment import Augmentation, Geometry, Views, view
 from bismap.training.sampler import image_index
@@ -88,10 +89,10 @@ class Domain:
     batch_size: int
     seed: int
 
-    def batch(self, step: int) -> Batch:
-        """The crops of ``step``."""
+    def batch(self, step: int, processes: Processes = ALONE) -> Batch:
+        """The crops of ``step``, or this process's share of them."""
         first = step * self.batch_size
-        samples = [self.sample(position) for position in range(first, first + self.batch_size)]
+        samples = [self.sample(first + slot) for slot in processes.part(self.batch_size)]
         ids, views, strong, visible = zip(*samples, strict=True)
         images, labels, weights = zip(*views, strict=True)
         unlabelled = sum(bool((crop == IGNORE).all()) for crop in labels)
@@ -149,15 +150,22 @@ class StepBatch(NamedTuple):
 
 
 class Steps(Dataset):
-    """Item ``k`` is the data of step ``k``."""
+    """Item ``k`` is the data of step ``k``: all of it, or what is this process's part."""
 
-    def __init__(self, source: Domain, target: Domain | None) -> None:
+    def __init__(self, source: Domain, target: Domain | None, processes: Processes = ALONE) -> None:
         self.source = source
         self.target = target
+        self.processes = processes
+        for domain in filter(None, (source, target)):
+            if domain.batch_size < processes.size:
+                raise BismapError(
+                    f"batch_{domain.name} is {domain.batch_size}: {processes.size} processes need a crop each at least"
+                )
 
     def __getitem__(self, step: int) -> StepBatch | BismapError:
         try:
-            return StepBatch(self.source.batch(step), None if self.target is None else self.target.batch(step))
+            target = None if self.target is None else self.target.batch(step, self.processes)
+            return StepBatch(self.source.batch(step, self.processes), target)
         except BismapError as error:
             return error  # raised by a worker process it would arrive wrapped in that worker's traceback
 

@@ -2,15 +2,18 @@
 
 import logging
 import math
+import signal
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from torch.nn.utils import get_total_norm
 
 from bismap.errors import BismapError
+from bismap.processes import ALONE, Processes
 from bismap.random import seed64
 from bismap.state import load_newest, save, stop_signals
 from bismap.training.batches import StepBatch, Steps, step_batches
@@ -26,7 +29,8 @@ class Trainer:
 
     All randomness follows from the seed and the step, so the state is the weights, the optimiser, the mean
     teacher, the gradient scaler and the metrics; a training that is killed and resumed ends where one that
-    ran through does, bit by bit on a CPU with as many threads.
+    ran through does, bit by bit on a CPU with as many threads. Several processes share the crops of each step;
+    their gradients are those of the whole step, and a training may go on with another number of them.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Trainer:
         forward: Forward,
         log_every: int,
         seed: int,
+        processes: Processes = ALONE,
     ) -> None:
         self.net = net
         self.objective = objective
@@ -46,6 +51,7 @@ class Trainer:
         self.forward = forward
         self.metrics = Metrics(log_every)
         self.seed = seed
+        self.processes = processes
         self.step = 0
         kind = torch.device(forward.device).type
         self.scaler = torch.amp.GradScaler(kind, enabled=forward.dtype == torch.float16)
@@ -66,17 +72,21 @@ class Trainer:
         with stop_signals() as received, closing(Progress(end, self.step)) as progress:
             for batch in step_batches(steps, self.step, end, workers, pinned):
                 self._advance(batch, progress)
-                if received or self.step % save_every == 0:
+                [stop] = self.processes.totals(bool(received))  # whoever was told to
+                if self.processes.first and (stop or self.step % save_every == 0):
                     save(folder, self.step, self.state_dict())
-                if received:
-                    log.warning("stopped by signal %d at step %d; state saved", received[0], self.step)
-                    raise SystemExit(128 + received[0])
+                if stop:
+                    self.processes.wait()
+                    number = received[0] if received else signal.SIGTERM
+                    log.warning("stopped by signal %d at step %d; state saved", number, self.step)
+                    raise SystemExit(128 + number)
 
     def _advance(self, batch: StepBatch, progress: Progress) -> None:
         lr = self.schedule.apply(self.optimizer, self.step)
         values = self.optimize(batch)
         self.step += 1
-        self.metrics.add(values, sum(part.unlabelled for part in batch if part is not None))
+        [unlabelled] = self.processes.totals(sum(part.unlabelled for part in batch if part is not None))
+        self.metrics.add(values, unlabelled)
         progress.advance()
         if self.metrics.is_due(self.step, last=self.step == self.schedule.iterations):
             ema = self.objective.ema
@@ -95,20 +105,37 @@ class Trainer:
         losses: dict[str, Tensor] = {}
         for student_pass in self.objective.passes:
             terms = student_pass(self.forward, self.net, batch, self.step)
-            means = [term.loss.value() for term in terms]
+            counts = self._shared([term.loss.count for term in terms])
+            means = [term.loss.over(count) for term, count in zip(terms, counts, strict=True)]
             total = sum(term.weight * mean for term, mean in zip(terms, means, strict=True))
             self.scaler.scale(total).backward()
             for term, mean in zip(terms, means, strict=True):
                 weights[term.name], losses[term.name] = term.weight, mean.detach()
+        self._share_gradients()
         values = self._check(losses, batch)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return {"loss": sum(weights[name] * value for name, value in values.items())} | values
 
+    def _shared(self, counts: list[Tensor]) -> list[Tensor]:
+        """Counts of all processes together."""
+        if self.processes.size == 1:
+            return counts
+        return list(self.processes.add_up(torch.stack([count.to(torch.float64) for count in counts])))
+
+    def _share_gradients(self) -> None:
+        """Add up the gradients of all processes, each of which is that of its crops' share in the whole step."""
+        if self.processes.size == 1:
+            return
+        gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
+        flat = self.processes.add_up(_flatten_dense_tensors(gradients))
+        torch._foreach_copy_(gradients, _unflatten_dense_tensors(flat, gradients))
+
     def _check(self, losses: dict[str, Tensor], batch: StepBatch) -> dict[str, float]:
         self.scaler.unscale_(self.optimizer)
         norm = get_total_norm([p.grad for p in self.net.parameters() if p.grad is not None])
-        *values, norm = torch.stack([*losses.values(), norm]).tolist()  # the only wait for the device in a step
+        totals = self.processes.add_up(torch.stack([loss.double() for loss in losses.values()]))
+        *values, norm = torch.cat([totals, norm.double()[None]]).tolist()  # the only wait for the device in a step
         named = dict(zip(losses, values, strict=True))
         # With float16 an overflow is part of the search for a loss scale: the scaler skips such a step.
         searching = self.scaler.is_enabled() and self.scaler.get_scale() > 1.0
