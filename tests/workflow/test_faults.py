@@ -115,3 +115,13 @@ def test_clocks_that_differ_rerun_nothing(project):
         os.utime(path, (ahead, ahead))
         os.utime(path, (ahead, ahead), follow_symlinks=False)
     assert planned(project, "results/gta/bismap_distilled.json") == set()
+
+
+def test_two_gpus_on_a_training_rule_make_one_torchrun_of_two_processes(tmp_path):
+    write_project(tmp_path, "gta")
+    target = "results/gta/source_only/model.safetensors"
+    two = ("--set-resources", "train:gpu=2", "--", target)
+    assert "torch.distributed.run --standalone --nproc-per-node 2 " in snakemake(tmp_path, "-n", "-p", *two).stdout
+    snakemake(tmp_path, "--cores", "2", *two)
+    assert "process 0 of 2" in (tmp_path / "results/logs/gta/source_only/train.log").read_text()
+    assert planned(tmp_path, target) == set()  # on one GPU the result is still the result
