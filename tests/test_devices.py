@@ -4,6 +4,7 @@ import logging
 import os
 import stat
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -155,3 +156,46 @@ def test_two_jobs_that_make_the_lock_file_at_once_share_it(see, tmp_path, monkey
     with hold_device("cuda") as device:
         assert device == "cuda:0"
     made[0].close()
+
+
+class Fake:
+    """One of two threads that stand for the processes of a job."""
+
+    def __init__(self, rank: int, barrier: threading.Barrier) -> None:
+        self.rank, self.size, self.first, self._barrier = rank, barrier.parties, rank == 0, barrier
+
+    def wait(self) -> None:
+        self._barrier.wait()
+
+
+def test_jobs_of_several_cards_never_hold_one_each(see, monkeypatch):
+    see(A, B)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
+    monkeypatch.setattr("bismap.devices.POLL_S", 0.01)
+    held: dict[int, list[str]] = {}
+
+    def work(job: int, process: Fake, done: threading.Barrier) -> None:
+        with hold_device("cuda", process) as device:
+            held.setdefault(job, []).append(device)
+            done.wait()  # a training ends for all of its processes at once
+
+    threads = []
+    for job in range(4):
+        together, done = threading.Barrier(2), threading.Barrier(2)
+        threads += [threading.Thread(target=work, args=(job, Fake(r, together), done), daemon=True) for r in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert [sorted(cards) for cards in held.values()] == [["cuda:0", "cuda:1"]] * 4
+
+
+def test_fewer_cards_than_processes_are_refused(see):
+    see(A)
+    job = Fake(0, threading.Barrier(2))
+    with (
+        pytest.raises(BismapError, match="2 processes need a GPU each, but this machine shows 1"),
+        hold_device("cuda", job),
+    ):
+        pass

@@ -25,7 +25,7 @@ def hold_device(wanted: str, processes: Processes = ALONE) -> Iterator[str]:
     ``wanted`` is ``"cpu"``, ``"cuda"`` (an error where there is none) or ``"auto"``.
 
     Raises:
-        BismapError: if a GPU is demanded and none can be seen.
+        BismapError: if a GPU is demanded and none can be seen, or fewer than there are processes.
     """
     import torch
 
@@ -37,23 +37,29 @@ def hold_device(wanted: str, processes: Processes = ALONE) -> Iterator[str]:
             "a CUDA GPU is demanded (`device: cuda`), but torch sees none. Run on a machine with one, "
             "or set `device: auto` for this experiment in config.yaml to compute on the CPU."
         )
+    cards = torch.cuda.device_count()
+    if cards < processes.size:
+        raise BismapError(f"{processes.size} processes need a GPU each, but this machine shows {cards}")
     with _turn(processes):
-        index, lock = _first_free(torch.cuda.device_count())
-        processes.wait()
+        index, lock = _first_free(cards)
     with lock:
-        torch.cuda.set_device(index)
+        if processes.size > 1:
+            torch.cuda.set_device(index)  # NCCL talks from the current device
         yield f"cuda:{index}"
 
 
 @contextmanager
 def _turn(processes: Processes) -> Iterator[None]:
     """Of jobs that need several GPUs, one gathers them at a time: two that hold one each would wait for ever."""
-    if processes.size == 1 or not processes.first:
+    if processes.size == 1:
         yield
         return
     with _open_lock(_lock_file("several")) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        if processes.first:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        processes.wait()  # for the first one's turn
         yield
+        processes.wait()  # until each has its GPU
 
 
 def _first_free(count: int) -> tuple[int, IO[bytes]]:
