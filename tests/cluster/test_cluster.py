@@ -105,7 +105,7 @@ def project(cluster, tmp_path) -> Project:
     return Project(tmp_path, cluster)
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 180.0) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 600.0) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -140,6 +140,7 @@ def job_name(record: dict[str, str]) -> str:
 
 
 def long_training(raw: dict) -> None:
+    raw["experiments"]["demo"]["starts"] = {"imagenet": "random", "simclr": "random"}  # little comes before it
     raw["experiments"]["demo"]["settings"]["training"]["warmup"]["iterations"] = 3000
     raw["experiments"]["demo"]["settings"]["training"]["log_every"] = 20
     raw["experiments"]["demo"]["settings"]["training"]["save_every"] = 100
