@@ -71,6 +71,7 @@ def test_no_stage_imports_the_configuration_the_command_line_or_the_store(stage)
         "bismap.code",
     )
     assert not [name for name in fp.closure(stage) if name.startswith(forbidden)]
+    assert not fp.foreign_imports(stage) & {"yaml", "pydantic"}
 
 
 ROOMS_BELOW_TRAINING = (

@@ -187,7 +187,7 @@ def _evaluate(scope: Scope, wildcards: Any) -> Settings:
 
 
 def _overview(scope: Scope, wildcards: Any) -> Settings:
-    sides = {"source": _side(scope, "source"), "target": _side(scope, "adapt")}
+    sides = {"source": {"split": scope.split("source")}, "target": {"split": scope.split("adapt")}}
     return sides | {"seed": scope.seed} | _plain(scope.settings.overview)
 
 

@@ -242,12 +242,12 @@ EXPERIMENT = {
 SHARED = {
     "rerun_on_new_packages": Flip(True, EVERYTHING),
     "datasets.gta5.root": Flip("data/../data/gta5", NOTHING),
-    "datasets.gta5.size": Flip([96, 54], {"features:gpa_stm", "transferability:gpa", "overview:bismap", *TRAIN}),
+    "datasets.gta5.size": Flip([96, 54], {"features:gpa_stm", "transferability:gpa", *TRAIN}),
     "datasets.gta5.scale_reference_width": Flip(90, TRAIN),
     "datasets.gta5.missing_pairs": Flip(["17705"], {"index:gta5"}),
     "datasets.cityscapes.root": Flip("./data/cityscapes", NOTHING),
     "datasets.cityscapes.size": Flip(
-        [96, 54], {"class_entropy:gpa", "densities:gpa_stm", "overview:bismap", *ADAPTED, *SCORES, *TEACHING}
+        [96, 54], {"class_entropy:gpa", "densities:gpa_stm", *ADAPTED, *SCORES, *TEACHING}
     ),
     "datasets.cityscapes.scale_reference_width": Flip(90, ADAPTED),
     "datasets.cityscapes.missing_pairs": Flip(["x"], {"index:cityscapes"}),

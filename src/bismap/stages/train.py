@@ -30,12 +30,13 @@ def run(job: Job) -> None:
     source = open_dataset(job.input("source_index"), job.root("source"))
     steps = Steps(_source(job, source), _target(job, source), job.processes)
     net = _student(job, source.classes.names)
+    precision = DTYPES[settings["precision"]]
     trainer = Trainer(
         net,
         build_objective(settings, net, _teacher(job, source.classes.names)),
         build_optimizer(net, **{name: settings[name] for name in _OPTIMIZER}),
         Schedule(**{name: settings[name] for name in _SCHEDULE}),
-        Forward(job.device, DTYPES[settings["precision"]] if job.device != "cpu" else None),
+        Forward(job.device, precision if job.device != "cpu" else None),
         settings["log_every"],
         settings["seed"],
         job.processes,

@@ -1,0 +1,96 @@
+"""No stage is given a setting that it does not read: such a setting would rerun it for nothing."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bismap import cli, runner
+from bismap.verbs import VERBS
+from tests.workflow.runs import snakemake, targets
+
+pytestmark = pytest.mark.slow
+
+
+class Recorder(dict):
+    """Settings that note which of their leaves were looked at."""
+
+    def __init__(self, values: dict, seen: set[str], path: str = "") -> None:
+        super().__init__(values)
+        self._seen, self._path = seen, path
+
+    def __getitem__(self, name: str) -> Any:
+        value, path = super().__getitem__(name), f"{self._path}{name}"
+        if isinstance(value, dict) and value:
+            return Recorder(value, self._seen, f"{path}.")
+        self._seen.add(path)
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default
+
+    def __iter__(self) -> Iterator[str]:  # not the dict's own: `**settings` then goes through __getitem__
+        return iter(list(super().keys()))
+
+    def keys(self) -> list[str]:
+        return list(self)
+
+    def items(self) -> list[tuple[str, Any]]:
+        return [(name, self[name]) for name in self]
+
+    def values(self) -> list[Any]:
+        return [self[name] for name in self]
+
+
+def leaves(values: dict, path: str = "") -> set[str]:
+    found = set()
+    for name, value in values.items():
+        found |= leaves(value, f"{path}{name}.") if isinstance(value, dict) and value else {f"{path}{name}"}
+    return found
+
+
+def commands(folder: Path) -> dict[str, list[str]]:
+    """A command for each stage, and for each objective of the training."""
+    text = snakemake(folder, "-n", "-p", "--forceall", *targets("gta")).stdout
+    found = {}
+    for line in re.findall(r"^Shell command: python -m bismap (.*)$", text, re.MULTILINE):
+        words = shlex.split(line)
+        objective = re.search(r'"objective": "(\w+)"', line)
+        found.setdefault(f"{words[0]} {objective[1]}" if objective else words[0], words)
+    return found
+
+
+def elsewhere(words: list[str], folder: Path) -> list[str]:
+    """The same command with its outputs, log and store in a folder of the test's own."""
+    verb = VERBS[words[0].replace("-", "_")]
+    private = {f"--{name.replace('_', '-')}" for name in verb.outputs} | {"--log"}
+    words = [
+        str(folder / word) if before in private else word for before, word in zip(["", *words], words, strict=False)
+    ]
+    return [*words, "--store", str(folder / ".store")]
+
+
+def test_every_setting_that_a_stage_is_given_is_read(finish, tmp_path, monkeypatch):
+    project = finish("gta")
+    unread = {}
+    for name, words in commands(project).items():
+        monkeypatch.chdir(project)
+        seen: set[str] = set()
+        given: dict[str, Any] = {}
+
+        def job(settings: dict, seen: set[str] = seen, given: dict[str, Any] = given, **rest: Any) -> Any:
+            given.update(settings)
+            return Job(settings=Recorder(settings, seen), **rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(runner, "Job", job)
+            assert cli.main(elsewhere(words, tmp_path / name)) == 0, name
+        unread[name] = sorted(leaves(given) - seen)
+    assert len(unread) == len(VERBS) - 2 + 2  # neither renderer nor weights; three objectives
+    assert not any(unread.values()), unread
+
+
+Job = runner.Job
