@@ -20,7 +20,7 @@ STORE = Path("results/.store")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. Bad input is printed without a traceback."""
     args = _parser().parse_args(argv)
-    _log_to(getattr(args, "log", None) if Processes.of_environment().first else None)
+    _log_to(getattr(args, "log", None), Processes.of_environment().first)
     try:
         args.run(args)
     except BismapError as error:
@@ -210,8 +210,8 @@ def _run_config(args: argparse.Namespace) -> None:
     print(json.dumps({name: config.resolved(name) for name in names}, indent=2))
 
 
-def _log_to(file: Path | None) -> None:
-    """Log to ``file`` (errors to stderr, too), or all to stderr."""
+def _log_to(file: Path | None, first: bool) -> None:
+    """Log to ``file`` (errors to stderr, too), or all to stderr; of several processes, only the first tells all."""
     logger = logging.getLogger("bismap")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -219,8 +219,9 @@ def _log_to(file: Path | None) -> None:
     console = logging.StreamHandler(sys.stderr)
     console.setFormatter(logging.Formatter("%(message)s"))
     logger.addHandler(console)
-    if file is not None:
+    if file is not None or not first:
         console.setLevel(logging.WARNING)
+    if file is not None and first:
         file.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(file, mode="w")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
