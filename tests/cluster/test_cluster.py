@@ -28,7 +28,7 @@ IN_A_TEST = {
     "slurm-init-seconds-before-status-checks": 3,
     "slurm-keep-successful-logs": True,  # their paths tell the rule of a job
     "latency-wait": 10,
-    "set-threads": dict.fromkeys(VERBS, 2),  # the nodes claim more cores than this machine has
+    "set-threads": dict.fromkeys(VERBS, 1),  # the nodes claim more cores than this machine has
 }
 SHARDED = {name for name, verb in VERBS.items() if verb.sharded}
 
@@ -142,9 +142,9 @@ def job_name(record: dict[str, str]) -> str:
 
 def long_training(raw: dict) -> None:
     raw["experiments"]["demo"]["starts"] = {"imagenet": "random", "simclr": "random"}  # little comes before it
-    raw["experiments"]["demo"]["settings"]["training"]["warmup"]["iterations"] = 3000
-    raw["experiments"]["demo"]["settings"]["training"]["log_every"] = 20
-    raw["experiments"]["demo"]["settings"]["training"]["save_every"] = 100
+    raw["experiments"]["demo"]["settings"]["training"]["warmup"]["iterations"] = 800
+    raw["experiments"]["demo"]["settings"]["training"]["log_every"] = 10
+    raw["experiments"]["demo"]["settings"]["training"]["save_every"] = 50
 
 
 def resumed_at(log: Path) -> int:
@@ -154,12 +154,12 @@ def resumed_at(log: Path) -> int:
 def test_a_node_that_dies_under_a_training_costs_only_its_last_steps(project):
     project.configure(long_training)
     main = project.start("--profile", "slurm", "results/demo/source_only/model.safetensors")
-    wait_for(lambda: says(project.training_log(), r"step 240/"), "step 240")
+    wait_for(lambda: says(project.training_log(), r"step 120/"), "step 120")
     node = project.cluster.command("squeue", "--noheader", "--partition", "gpu", "--format=%N").split()[0]
     project.cluster.kill_node(node)
     try:
         assert main.wait(timeout=600) == 0
-        assert resumed_at(project.training_log()) >= 200
+        assert resumed_at(project.training_log()) >= 100
     finally:
         project.cluster.start_node(node)
 
@@ -167,10 +167,10 @@ def test_a_node_that_dies_under_a_training_costs_only_its_last_steps(project):
 def test_a_cancelled_training_is_retried_from_its_state(project):
     project.configure(long_training)
     main = project.start("--profile", "slurm", "results/demo/source_only/model.safetensors")
-    wait_for(lambda: says(project.training_log(), r"step 240/"), "step 240")
+    wait_for(lambda: says(project.training_log(), r"step 120/"), "step 120")
     project.cluster.command("scancel", *project.running("gpu"))
     assert main.wait(timeout=600) == 0
-    assert resumed_at(project.training_log()) >= 240  # the signal saved it
+    assert resumed_at(project.training_log()) >= 120  # the signal saved it
 
 
 def test_a_training_over_its_time_limit_goes_on_in_the_next_job(project):
@@ -190,7 +190,7 @@ def test_a_restart_of_the_main_process_waits_for_the_job_that_still_runs(project
     project.configure(long_training)
     target = "results/demo/source_only/model.safetensors"
     first = project.start("--profile", "slurm", target)
-    wait_for(lambda: says(project.training_log(), r"step 100/"), "step 100")
+    wait_for(lambda: says(project.training_log(), r"step 50/"), "step 50")
     first.send_signal(signal.SIGKILL)
     first.wait()
     project.run("--unlock", target)
