@@ -17,9 +17,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 HERE = Path(__file__).parent
 NEEDED = ("slurmctld", "slurmd", "sbatch", "munged", "gcc")
 CPU_NODE, GPU_NODES = "c1", ("g1", "g2")
+# Set in every job's environment by the task prolog; SLURM_* would not do: Snakemake takes them from what it starts.
+MARK = "BISMAP_CLUSTER_NODE"
 DEVICES = {"g1": "/dev/null", "g2": "/dev/zero"}  # what stands for a card
 
 SLURM_CONF = """\
@@ -47,6 +51,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
+TaskProlog={folder}/bin/mark
 MpiDefault=none
 GresTypes=gpu
 JobAcctGatherType=jobacct_gather/none
@@ -106,15 +111,12 @@ class Cluster:
         """Let a node die: its daemon and all its jobs, at once."""
         daemon = int((self.folder / f"slurmd-{name}.pid").read_text())
         os.kill(daemon, signal.SIGKILL)
-        for process in self._of_node(name):
-            os.kill(process, signal.SIGKILL)
+        self._kill_jobs(name)
 
     def stop(self) -> None:
         """Stop all daemons, and what is left of their jobs."""
         for name in (CPU_NODE, *GPU_NODES):
-            for process in self._of_node(name):
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
+            self._kill_jobs(name)
         for pid_file in self.folder.glob("*.pid"):
             with suppress(ProcessLookupError):
                 os.kill(int(pid_file.read_text()), signal.SIGKILL)
@@ -151,6 +153,9 @@ class Cluster:
         srun.parent.mkdir(exist_ok=True)
         srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
         srun.chmod(0o755)
+        mark = self.folder / "bin" / "mark"
+        mark.write_text(f'#!/bin/sh\necho "export {MARK}={self.folder}:$SLURMD_NODENAME"\n')
+        mark.chmod(0o755)
         build = ["gcc", "-shared", "-fPIC", "-o", str(self.folder / "gres.so"), str(HERE / "gres.c"), "-ldl"]
         subprocess.run(build, check=True)
 
@@ -179,18 +184,24 @@ class Cluster:
             time.sleep(0.5)
         raise RuntimeError(f"the nodes do not come up:\n{self.command('sinfo', '--Node', '--long')}")
 
-    def _of_node(self, name: str) -> list[int]:
-        """Processes that run as jobs of a node: Slurm names it in their environment."""
-        found = []
-        mine = {f"SLURMD_NODENAME={name}".encode(), f"SLURM_CONF={self.folder}/slurm.conf".encode()}
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                variables = path.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if mine <= set(variables):
-                found.append(int(path.parent.name))
-        return found
+    def _kill_jobs(self, name: str) -> None:
+        for process in self._of_node(name):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _of_node(self, name: str) -> list[psutil.Process]:
+        """Processes of a node's jobs: what watches over them (it would report their end) first, then they themselves."""
+        mark = f"{self.folder}:{name}"
+        jobs = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(MARK) == mark:
+                    jobs.append(process)
+        watchers = set()
+        for process in jobs:
+            with suppress(psutil.Error):
+                watchers |= {parent for parent in process.parents() if parent.name() == "slurmstepd"}
+        return [*watchers, *jobs]
 
 
 def _free_ports(count: int) -> list[int]:
