@@ -16,8 +16,8 @@ demo: $(READY)  ## run the whole method on rendered streets and say where to loo
 test: $(READY) lint  ## the tests, under 15 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(READY) lint  ## all tests, the slow ones too, under 60 minutes on 2 cores
-	$(BIN)/python -m pytest
+test-all: test  ## the slow ones too, under 60 minutes on 2 cores
+	$(BIN)/python -m pytest -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check .

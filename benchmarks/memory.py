@@ -86,13 +86,12 @@ def watch(workflow: subprocess.Popen) -> dict[str, list[int]]:
 
 
 def job_name(command: list[str]) -> str | None:
-    """The stage that a `python -m bismap STAGE ...` runs, with the run for `train`; None for other processes."""
+    """The rule whose `python -m bismap STAGE ...` this is, with the run for `train`; None for other processes."""
     if command[1:3] != ["-m", "bismap"]:
         return None
     if command[3] != "train":
-        return command[3]
-    out = Path(command[command.index("--out") + 1])
-    return f"train {out.parent.name}"
+        return command[3].replace("-", "_")
+    return f"train {Path(command[command.index('--model') + 1]).parent.name}"
 
 
 def memory(process: psutil.Process) -> int:

@@ -114,6 +114,7 @@ rule source_distances:
 
 rule class_entropy:
     input:
+        source_index=plan.source_index,
         target_index=plan.target_index,
         model="results/{exp}/{run}/model.safetensors",
     output:
@@ -136,8 +137,8 @@ rule class_entropy:
     message:
         "Entropy of each class's predictions on the target ({wildcards.exp}, {wildcards.run})"
     shell:
-        "python -m bismap class-entropy --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
-        "--model {input.model:q} --entropy {output.entropy:q} --threads {threads} --log {log:q}"
+        "python -m bismap class-entropy --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
+        "--target-index {input.target_index:q} --model {input.model:q} --entropy {output.entropy:q} --threads {threads} --log {log:q}"
 
 
 rule transferability:

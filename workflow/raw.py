@@ -1,5 +1,6 @@
 """Names, sizes and times of raw files: all that the main process looks at of a data set."""
 
+from collections import Counter
 from pathlib import Path
 
 from bismap.config import Config
@@ -16,6 +17,7 @@ class RawData:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._listed: dict[str, list[RawFile]] = {}
+        self._counted: dict[str, Counter[str]] = {}
 
     def dataset(self, name: str) -> Dataset:
         return self.config.datasets[split_seed(name)[0]]
@@ -56,7 +58,9 @@ class RawData:
         if dataset.render:
             images = dataset.render.images.get(split, 0)
         else:
-            images = sum(1 for item in self.files(name) if item.split == split)
+            if name not in self._counted:
+                self._counted[name] = Counter(file.split for file in self.files(name))
+            images = self._counted[name][split]
         if not images:
             raise BismapError(f"data set `{name}` has no image of split `{split}` in {self.root(name)}")
         return images

@@ -5,6 +5,7 @@ from typing import Any
 
 from bismap.config import Config
 from bismap.errors import BismapError
+from bismap.verbs import VERBS
 from workflow.raw import RawData
 from workflow.scope import Scope, split_seed
 
@@ -33,7 +34,21 @@ def stage_setup(stage: str, config: Config, raw: RawData, wildcards: Any) -> Set
         "roots": {"source": raw.root(scope.source_dataset), "target": raw.root(scope.target_dataset)},
         "device": scope.experiment.device,
     }
-    return setup | {"save_every": scope.settings.training.save_every} if stage == "train" else setup
+    if stage == "train":
+        return setup | {"save_every": scope.settings.training.save_every}
+    if VERBS[stage].sharded:
+        role = _dealt(stage, scope, wildcards)
+        return setup | {"images": raw.count(scope.dataset(role), scope.split(role))}
+    return setup
+
+
+def _dealt(stage: str, scope: Scope, wildcards: Any) -> str:
+    """Role of the images that a sharded stage deals to its jobs."""
+    if stage == "extract":
+        return "source" if wildcards.domain == "source" else "adapt"
+    if stage == "predict":
+        return "evaluate" if wildcards.split == scope.split("evaluate") else "adapt"
+    return "adapt" if stage in ("densities", "pseudo_labels") else "source"
 
 
 def _render(config: Config, raw: RawData, name: str) -> Settings:
@@ -146,7 +161,7 @@ def _nothing(scope: Scope, wildcards: Any) -> Settings:
 
 
 def _class_entropy(scope: Scope, wildcards: Any) -> Settings:
-    return {"target": _side(scope, "adapt")}
+    return {"source": {"split": scope.split("source")}, "target": _side(scope, "adapt")}
 
 
 def _transferability(scope: Scope, wildcards: Any) -> Settings:

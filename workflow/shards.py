@@ -1,8 +1,11 @@
 """How many parts a set of files is made in."""
 
+import json
 import math
 import re
 from pathlib import Path
+
+from bismap.store import ENTRY
 
 _NAME = re.compile(r"(\d+)-of-(\d+)")
 
@@ -10,13 +13,21 @@ _NAME = re.compile(r"(\d+)-of-(\d+)")
 def shard_names(folder: Path, images: int, shard_images: int) -> list[str]:
     """Names ``i-of-n`` of a set's shards.
 
-    A finished set keeps the layout it was made with, whatever the shard size says now. Finished means that
-    each part's folder is there; Snakemake never removes those (it does remove the manifests beside them).
+    A finished set keeps the layout it was made with, whatever the shard size says now, as long as the number of its
+    images is the same: all its parts have to be made anew otherwise. Finished means that each part's folder is
+    there; Snakemake never removes those (it does remove the manifests beside them).
     """
     wanted = max(1, math.ceil(images / shard_images))
     whole = _whole_layouts(folder)
-    count = wanted if wanted in whole or not whole else max(whole, key=lambda n: (whole[n], n))
+    kept = {} if wanted in whole else {n: made for n, made in whole.items() if _images(folder, n) == {images}}
+    count = max(kept, key=lambda n: (kept[n], n)) if kept else wanted
     return [f"{part}-of-{count}" for part in range(count)]
+
+
+def _images(folder: Path, count: int) -> set[int]:
+    """Numbers of images that the parts of a layout were dealt from."""
+    entries = [folder / f"{part}-of-{count}" / ENTRY for part in range(count)]
+    return {json.loads(entry.read_text())["images"] if entry.is_file() else -1 for entry in entries}
 
 
 def _whole_layouts(folder: Path) -> dict[int, float]:

@@ -30,7 +30,8 @@ class Request:
 
     Attributes:
         settings: what decides the result; part of the key.
-        setup: what does not: ``roots`` (folders of raw data), ``device``, ``save_every``.
+        setup: what does not: ``roots`` (folders of raw data), ``device``, ``save_every``; ``images``, the number of
+            those that are dealt to the stage's jobs.
         packages: whether the versions of the packages that the stage computes with are part of the key.
     """
 
@@ -155,6 +156,7 @@ def _provenance(request: Request, code: str, key: str) -> dict[str, Any]:
         "settings": request.settings,
         "code": code,
         "shard": list(request.shard),
+        "images": request.setup.get("images"),
         "inputs": {name: [_source(path) for path in paths] for name, paths in sorted(request.inputs.items())},
         "packages": versions(),
         "python": platform.python_version(),

@@ -101,7 +101,7 @@ VERBS: dict[str, Verb] = {
     ),
     "class_entropy": Verb(
         "mean prediction entropy of each class on the target",
-        inputs=_TARGET | _MODEL,
+        inputs=_SOURCE | _TARGET | _MODEL,
         outputs={"entropy": "class_entropy.csv"},
         gpu=True,
     ),

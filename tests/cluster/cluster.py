@@ -190,7 +190,7 @@ class Cluster:
                 process.kill()
 
     def _of_node(self, name: str) -> list[psutil.Process]:
-        """Processes of a node's jobs: what watches over them (it would report their end) first, then they themselves."""
+        """Processes of a node's jobs, after those that watch over them and would report their end."""
         mark = f"{self.folder}:{name}"
         jobs = []
         for process in psutil.process_iter():

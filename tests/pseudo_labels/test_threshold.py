@@ -52,7 +52,16 @@ def test_a_share_keeps_at_least_as_much_with_the_greatest_code(cells, share):
 
 
 def test_a_density_is_taken_as_it_is():
-    assert GRID.decode(choose_code({"density": 100.0}, GRID, np.zeros((1, CODES), np.int64))) == 100.0
+    histogram = np.zeros((1, CODES), np.int64)
+    histogram[0, GRID.threshold_code(100.0)] = 1
+    assert GRID.decode(choose_code({"density": 100.0}, GRID, histogram)) == 100.0
+
+
+def test_a_density_that_no_pixel_reaches_is_an_error_with_the_highest():
+    histogram = np.zeros((2, CODES), np.int64)
+    histogram[1, GRID.threshold_code(-50.0)] = 7
+    with pytest.raises(BismapError, match=r"no pixel .* \(100 nat\) or more, the highest is -50"):
+        choose_code({"density": 100.0}, GRID, histogram)
 
 
 @pytest.mark.parametrize("threshold", [{}, {"density": 1.0, "share": 0.5}, {"percent": 3}])

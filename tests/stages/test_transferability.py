@@ -34,7 +34,8 @@ def root(tmp_path):
     job = make_job(tmp_path, "distances", {}, cells=[publish(cells)], centres=[publish(centres)])
     source_distances.run(job)
     publish(job)
-    save_entropy(tmp_path / "class_entropy.csv", NAMES, np.array([8, 9, 0]), np.array([0.1, 0.5, np.nan]))
+    entropy = np.array([0.1, 0.5, np.nan])
+    save_entropy(tmp_path / "class_entropy.csv", NAMES, np.array([8, 9, 0]), entropy, np.ones(3, bool))
     return tmp_path
 
 
@@ -86,7 +87,7 @@ def test_image_without_cells(root):
 
 
 def test_entropy_of_other_classes(root):
-    save_entropy(root / "class_entropy.csv", ("a", "b", "c"), np.ones(3, int), np.arange(3.0))
+    save_entropy(root / "class_entropy.csv", ("a", "b", "c"), np.ones(3, int), np.arange(3.0), np.ones(3, bool))
     with pytest.raises(BismapError, match="expected"):
         maps(root, "maps", 1)
 

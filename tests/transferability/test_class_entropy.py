@@ -58,14 +58,25 @@ def test_mean_is_over_pixels_and_absent_classes_have_none():
 
 
 def test_normalisation_is_over_the_classes_predicted_and_the_others_are_the_hardest():
-    np.testing.assert_allclose(normalize(np.array([0.3, np.nan, 0.1, 0.2])), [1, 1, 0, 0.5])
-    np.testing.assert_array_equal(normalize(np.array([0.3, np.nan, 0.3])), [0, 1, 0])
+    np.testing.assert_allclose(normalize(np.array([0.3, np.nan, 0.1, 0.2]), np.ones(4, bool)), [1, 1, 0, 0.5])
+    np.testing.assert_array_equal(normalize(np.array([0.3, np.nan, 0.3]), np.ones(3, bool)), [0, 1, 0])
+
+
+def test_a_stray_prediction_of_a_class_without_source_labels_leaves_the_others_as_they_are():
+    entropy, labelled = np.array([0.1, 2.3, 0.2, np.nan, 0.3]), np.array([True, False, True, False, True])
+    np.testing.assert_allclose(normalize(entropy, labelled), [0, np.nan, 0.5, np.nan, 1])
+
+
+def test_without_any_prediction_of_a_labelled_class_all_are_the_hardest():
+    found = normalize(np.array([np.nan, 0.4, np.nan]), np.array([True, False, True]))
+    np.testing.assert_array_equal(found, [1, np.nan, 1])
 
 
 def test_file_round_trip(tmp_path):
-    path, names = tmp_path / "class_entropy.csv", ("road", "null", "sky")
-    save_entropy(path, names, np.array([9, 0, 4]), np.array([0.1, np.nan, 0.7]))
-    assert path.read_text().splitlines()[2] == "1,null,0,,1.0"
-    np.testing.assert_array_equal(load_normalized(path, names), [0, 1, 1])
+    path, names = tmp_path / "class_entropy.csv", ("road", "null", "sky", "train")
+    entropy, labelled = np.array([0.1, np.nan, 0.7, 1.5]), np.array([True, True, True, False])
+    save_entropy(path, names, np.array([9, 0, 4, 1]), entropy, labelled)
+    assert path.read_text().splitlines()[2:] == ["1,null,0,,1.0", "2,sky,4,0.7,1.0", "3,train,1,1.5,"]
+    np.testing.assert_array_equal(load_normalized(path, names), [0, 1, 1, 0])
     with pytest.raises(BismapError, match="expected"):
-        load_normalized(path, ("road", "sky", "null"))
+        load_normalized(path, ("road", "sky", "null", "train"))

@@ -30,7 +30,7 @@ EXTRACT = {"extract:source", "extract:target"}
 NOTHING: set[str] = set()
 
 SOURCE_READERS = {"stylize", "extractor", "extract:source", "features:gpa_stm", "source_prototypes:gpa_stm",
-                  "transferability:gpa", "overview:bismap", *TRAIN}  # fmt: skip
+                  "class_entropy:gpa", "transferability:gpa", "overview:bismap", *TRAIN}  # fmt: skip
 TARGET_READERS = {"stylize", "extractor", "extract:target", "class_entropy:gpa", "densities:gpa_stm", "overview:bismap",
                   "pseudo_label_quality:gpa_stm", *ADAPTED, *SCORES, *TEACHING, *EVALUATE}  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The DAG before anything runs: real experiments plan in seconds, and what is missing is said plainly."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -78,12 +79,27 @@ def test_the_number_of_shards_follows_the_images(tmp_path):
 
 def test_a_finished_set_keeps_its_layout(tmp_path):
     for part in range(3):
-        (tmp_path / f"{part}-of-3").mkdir()
+        made(tmp_path / f"{part}-of-3", images=5)
     assert len(shard_names(tmp_path, images=5, shard_images=5)) == 3
-    (tmp_path / "0-of-2").mkdir()  # begun, not finished
+    made(tmp_path / "0-of-2", images=5)  # begun, not finished
     assert len(shard_names(tmp_path, images=5, shard_images=5)) == 3
-    (tmp_path / "0-of-1").mkdir()
+    made(tmp_path / "0-of-1", images=5)
     assert len(shard_names(tmp_path, images=5, shard_images=5)) == 1
+
+
+def test_a_set_that_has_grown_is_dealt_anew(tmp_path):
+    for part in range(2):
+        made(tmp_path / f"{part}-of-2", images=6)
+    assert len(shard_names(tmp_path, images=6, shard_images=2)) == 2
+    assert len(shard_names(tmp_path, images=50, shard_images=10)) == 5
+    made(tmp_path / "0-of-2", images=1)
+    assert len(shard_names(tmp_path, images=1, shard_images=2)) == 1
+
+
+def made(part: Path, images: int) -> None:
+    """A finished part of a set of so many images."""
+    part.mkdir(exist_ok=True)
+    (part / "entry.json").write_text(json.dumps({"images": images}))
 
 
 def test_rendered_worlds_follow_the_seed():

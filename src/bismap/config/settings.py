@@ -233,7 +233,7 @@ class PseudoLabels(Section):
     """Which target pixels keep a label (Eq. 6): give one of the two."""
 
     density: float | None = Field(description="delta: least log density, nat; null where `share` is given [A§4]")
-    share: Share | None = Field(description="share of the target set's pixels to keep, for want of a delta")
+    share: float | None = Field(gt=0, le=1, description="share of the target set's pixels to keep, for want of a delta")
 
     @model_validator(mode="after")
     def _one_threshold(self) -> "PseudoLabels":

@@ -44,11 +44,3 @@ COLORS: dict[int, tuple[int, int, int]] = {
     BICYCLE: (119, 11, 32),
 }
 """Colour (RGB, 0..255) of every id that occurs; `train` (31) never does: an absent class on purpose."""
-
-EVALUATED = frozenset(COLORS) - {EGO_VEHICLE, STATIC}
-"""Ids that belong to one of the 19 classes."""
-
-
-def palette() -> list[int]:
-    """768 palette values for a label image of mode P; ids that never occur are black."""
-    return [channel for label in range(256) for channel in COLORS.get(label, (0, 0, 0))]

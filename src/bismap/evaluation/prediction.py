@@ -1,10 +1,10 @@
 """Label images with a segmentation network: one pass (A§7) or several scales and mirror images (A§8.1)."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from bismap.data.ahead import map_ahead
 from bismap.data.images import read_image, write_label
 from bismap.errors import BismapError
 from bismap.models.inference import PRECISIONS, argmax_upsampled, logit_map
@@ -82,25 +83,15 @@ def predict_files(
 ) -> None:
     """Write ``{id}.png`` (palettised, trainIds) for each item; files are read ahead and written behind."""
     writes: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
-        for item, image in _read_ahead(pool, items, 2 * threads):
+    images = map_ahead(partial(read_image, size=None), [item.image for item in items], threads)
+    with ThreadPoolExecutor(threads) as pool:
+        for item, image in zip(items, images, strict=True):
             label = predict(network, image, passes)
             writes.append(pool.submit(write_label, out / f"{item.id}.png", label, palette))
             if len(writes) > 2 * threads:
                 writes.popleft().result()
         for write in writes:
             write.result()
-
-
-def _read_ahead(
-    pool: ThreadPoolExecutor, items: "Sequence[Item]", ahead: int
-) -> "Iterator[tuple[Item, NDArray[np.uint8]]]":
-    todo = iter(items)
-    waiting = deque((item, pool.submit(read_image, item.image, None)) for item in islice(todo, max(ahead, 1)))
-    while waiting:
-        item, image = waiting.popleft()
-        yield item, image.result()
-        waiting.extend((item, pool.submit(read_image, item.image, None)) for item in islice(todo, 1))
 
 
 def _resized(image: NDArray[np.uint8], nominal: tuple[int, int], scale: float) -> Tensor:

@@ -1,19 +1,16 @@
 """Which image files a domain consists of, and reading them shrunk."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from bismap.data import shards
+from bismap.data.ahead import map_ahead
 from bismap.data.dataset import Dataset
 from bismap.data.images import read_image
 from bismap.errors import BismapError
-
-T = TypeVar("T")
 
 
 def domain_images(dataset: Dataset, split: str, stylized: Sequence[Path] = ()) -> list[tuple[str, Path]]:
@@ -33,12 +30,7 @@ def domain_images(dataset: Dataset, split: str, stylized: Sequence[Path] = ()) -
 
 def read_ahead(files: Sequence[Path], size: tuple[int, int], threads: int) -> Iterator[np.ndarray]:
     """Images uint8 [height, width, 3] at ``size`` (width, height), in order, ``2 * threads`` read ahead."""
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
-        todo = iter(files)
-        waiting = [pool.submit(read_image, file, size) for file in islice(todo, 2 * threads)]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting.extend(pool.submit(read_image, file, size) for file in islice(todo, 1))
+    yield from map_ahead(partial(read_image, size=size), files, threads)
 
 
 def shrunk_copy(files: Sequence[Path], size: tuple[int, int], target: Path, threads: int) -> np.ndarray:

@@ -17,17 +17,6 @@ from bismap.models.network import DeepLabV3Plus, build_network
 # one entry only: safetensors does not order several, which would make equal files differ
 METADATA_KEY = "bismap"
 
-_IMAGENET = "https://download.pytorch.org/models/"
-ORIGINS = {
-    "resnet50": f"ImageNet: {_IMAGENET}resnet50-0676ba61.pth (--kind torchvision)",
-    "resnet101": f"ImageNet: {_IMAGENET}resnet101-5d3b4d8f.pth (--kind torchvision); "
-    "SimCLR, for distillation: r101_1x_sk0.pth, linked in the README of github.com/microsoft/ProDA "
-    "(--kind simclr)",
-    "simclr_resnet152": "r152_1x_sk1 of github.com/google-research/simclr (category pretrained), "
-    "converted to a PyTorch state dict (--kind simclr)",
-    "small": "no published weights exist: configure none, or the experiment's own extractor",
-}
-
 
 def save_network(path: Path, net: DeepLabV3Plus, metadata: Mapping[str, Any]) -> None:
     """Write a network to ``path``.
@@ -64,13 +53,6 @@ def read_metadata(path: Path) -> dict[str, Any]:
     Raises:
         BismapError: if the file is missing, damaged or not written by bismap.
     """
-    metadata = _metadata(path)
-    if metadata is None:
-        raise BismapError(f"{path}: no metadata of bismap in it; make it with `bismap import-checkpoint`")
-    return metadata
-
-
-def _metadata(path: Path) -> dict[str, Any] | None:
     try:
         with safe_open(path, framework="pt") as file:
             entry = (file.metadata() or {}).get(METADATA_KEY)
@@ -78,7 +60,9 @@ def _metadata(path: Path) -> dict[str, Any] | None:
         raise BismapError(f"{path}: no such weight file") from error
     except (SafetensorError, OSError) as error:
         raise BismapError(_unreadable(path, error)) from error
-    return None if entry is None else json.loads(entry)
+    if entry is None:
+        raise BismapError(f"{path}: no metadata of bismap in it; make it with `bismap import-checkpoint`")
+    return json.loads(entry)
 
 
 def load_network(path: Path, device: torch.device | str, classes: Sequence[str] | None = None) -> DeepLabV3Plus:
@@ -106,41 +90,22 @@ def load_network(path: Path, device: torch.device | str, classes: Sequence[str] 
     return net.to(memory_format=torch.channels_last).eval()
 
 
-def load_backbone(net: nn.Module, path: Path, sha256: str | None = None) -> None:
+def load_backbone(net: nn.Module, path: Path) -> None:
     """Fill a backbone, or that of a network, from a file of exactly its tensors.
 
     Args:
         net: the network or backbone to fill, in place.
-        path: ``.safetensors`` file of :func:`save_backbone`, import-checkpoint or the `extractor` stage.
-        sha256: expected hash of the file, if configured.
+        path: ``.safetensors`` file of :func:`save_backbone`, as import-checkpoint and the `extractor` stage make it.
 
     Raises:
-        BismapError: if the file is missing (with where to get it), damaged, another than configured, or of
-            another architecture.
+        BismapError: if the file is missing, damaged, or of another architecture.
     """
     backbone = net.backbone if isinstance(net, DeepLabV3Plus) else net
-    check_weights(path, sha256, backbone.identity["backbone"])
-    metadata = _metadata(path)  # the extractor stage describes its files in another way
-    if metadata is not None and metadata["settings"] != backbone.identity:
+    metadata = read_metadata(path)
+    if metadata["settings"] != backbone.identity:
         held = f"{metadata['kind']} {metadata['settings']}"
         raise BismapError(f"{path}: holds the {held}, but the backbone {backbone.identity} is configured")
     _load_strictly(backbone, path, "cpu", assign=False)
-
-
-def check_weights(path: Path, sha256: str | None, backbone: str) -> None:
-    """Check that a configured weight file is there and is the one meant.
-
-    Raises:
-        BismapError: if it is missing, with where to get it and where to put it; or if its hash is another.
-    """
-    if not path.is_file():
-        origin = ORIGINS.get(backbone, "see docs")
-        raise BismapError(
-            f"{path}: the weights of {backbone} are missing. Get them ({origin}), convert them with "
-            f"`bismap import-checkpoint FILE {path} --kind KIND`, or configure no weights for a random start"
-        )
-    if sha256 is not None and (found := file_sha256(path)) != sha256.lower():
-        raise BismapError(f"{path}: expected sha256 {sha256}, found {found}: another or a damaged file")
 
 
 def file_sha256(path: Path) -> str:

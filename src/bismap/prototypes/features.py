@@ -17,18 +17,16 @@ small:
   classified correctly. For a class that the network misses more often than that it is smaller.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bismap.data import IGNORE
+from bismap.data.ahead import map_ahead
 from bismap.data.dataset import Dataset, Item
 from bismap.data.images import read_image, resize_label
 from bismap.data.sampling import pixel_keys
@@ -39,9 +37,6 @@ from bismap.models.network import DeepLabV3Plus
 SPARE = 8
 STRIDE = 4
 MAX_KEY = np.iinfo(np.uint64).max
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -205,13 +200,4 @@ def read_samples(
         label = resize_label(dataset.read_label(item), size)
         return Sample(item.id, read_image(images[item.id], size), label)
 
-    yield from _map_ahead(read, items, threads)
-
-
-def _map_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    with ThreadPoolExecutor(threads) as pool:
-        todo = iter(items)
-        waiting = [pool.submit(function, item) for item in islice(todo, 2 * threads)]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting.extend(pool.submit(function, item) for item in islice(todo, 1))
+    yield from map_ahead(read, items, threads)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bismap.data import IGNORE
 from bismap.errors import BismapError
-from bismap.pseudo_labels.grid import CODES, DensityGrid
+from bismap.pseudo_labels.grid import DensityGrid
 
 
 def choose_code(threshold: Mapping[str, float], grid: DensityGrid, histogram: NDArray[np.int64]) -> int:
@@ -19,22 +19,32 @@ def choose_code(threshold: Mapping[str, float], grid: DensityGrid, histogram: ND
         histogram: pixels by class and code ``[classes, CODES]`` over the whole target set.
 
     Raises:
-        BismapError: unless exactly one of the two is given, or if the threshold lies among the densities that were
-            clipped at the grid's offset, where it cannot tell one from another.
+        BismapError: unless exactly one of the two is given; if the threshold lies among the densities that were
+            clipped at the grid's offset, where it cannot tell one from another; or if no pixel reaches it.
     """
     match dict(threshold):
         case {"density": delta, **rest} if not rest:
-            return grid.threshold_code(delta)
+            return _code_of_density(histogram.sum(0), delta, grid)
         case {"share": share, **rest} if not rest:
             return _code_of_share(histogram.sum(0), share, grid)
     raise BismapError(f"threshold: expected either `density` or `share`, got {sorted(threshold)}")
 
 
+def _code_of_density(pixels: NDArray[np.int64], delta: float, grid: DensityGrid) -> int:
+    code = grid.threshold_code(delta)
+    if not pixels[code:].any():
+        highest = float(grid.decode(np.flatnonzero(pixels)[-1]))
+        raise BismapError(
+            f"pseudo_labels: no pixel of the target set has a log density of density ({delta:g} nat) or more, the "
+            f"highest is {highest:g}: features of another network than the published one need a delta of their own, "
+            "or `share`"
+        )
+    return code
+
+
 def _code_of_share(pixels: NDArray[np.int64], share: float, grid: DensityGrid) -> int:
     """The greatest code whose pixels, with all above it, are at least ``share`` of all pixels."""
     at_least = pixels[::-1].cumsum()[::-1]
-    if share <= 0:
-        return CODES
     code = int(np.flatnonzero(at_least >= share * at_least[0])[-1])
     if code == 0 and share < 1:
         raise BismapError(

@@ -1,5 +1,6 @@
 """class_entropy: mean prediction entropy of each class on the target."""
 
+import numpy as np
 import torch
 
 from bismap.data.dataset import open_dataset
@@ -20,4 +21,6 @@ def run(job: Job) -> None:
     for image in read_ahead(files, tuple(target["size"]), job.threads):
         logits = logit_map(net, torch.from_numpy(image)[None], "fp32")
         found.append(image_entropy(logits[0].cpu().numpy()))
-    save_entropy(job.out / "class_entropy.csv", dataset.classes.names, *mean_entropy(found))
+    source = open_dataset(job.input("source_index"), job.root("source"))
+    labels = np.sum([item.pixels for item in source.items(job.settings["source"]["split"])], axis=0)
+    save_entropy(job.out / "class_entropy.csv", dataset.classes.names, *mean_entropy(found), labels > 0)

@@ -47,34 +47,46 @@ def mean_entropy(images: Iterable[ImageEntropy]) -> tuple[np.ndarray, np.ndarray
     return pixels, np.divide(sums, pixels, out=np.full(len(sums), np.nan), where=pixels > 0)
 
 
-def normalize(entropy: np.ndarray) -> np.ndarray:
-    """Eq. 8: min-max over the classes predicted; if all are equal, e' is 0 for each.
+def normalize(entropy: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """Eq. 8: min-max over the classes that the source has labels of and that are predicted; all equal give 0.
 
-    A class that is predicted nowhere (NaN) has e' = 1. The paper does not treat it; e' is there to lift the
+    A class that is predicted nowhere has e' = 1. The paper does not treat it; e' is there to lift the
     classes that the model finds hard (§3.3), and none is harder than one that it never gives.
+
+    A class without source labels (terrain, truck and train of SYNTHIA) has none, NaN: no source pixel asks for
+    it, and the few target pixels that a model gives to it, all uncertain, would flatten the others' e'.
+
+    Args:
+        entropy: e_c [classes], NaN where no pixel is predicted.
+        labelled: bool [classes], whether the source has labels of the class.
     """
-    low, high = np.nanmin(entropy), np.nanmax(entropy)
-    spread = high - low
-    scaled = (entropy - low) / spread if spread > 0 else np.zeros_like(entropy)
-    return np.where(np.isnan(entropy), 1.0, scaled)
+    judged = entropy[labelled & ~np.isnan(entropy)]
+    low, high = (judged.min(), judged.max()) if len(judged) else (0.0, 0.0)
+    scaled = (entropy - low) / (high - low) if high > low else np.zeros_like(entropy)
+    return np.where(labelled, np.where(np.isnan(entropy), 1.0, scaled), np.nan)
 
 
-def save_entropy(path: Path, names: Sequence[str], pixels: np.ndarray, entropy: np.ndarray) -> None:
-    """Write class, name, pixels, mean_entropy (empty for a class predicted nowhere) and normalized."""
+def save_entropy(
+    path: Path, names: Sequence[str], pixels: np.ndarray, entropy: np.ndarray, labelled: np.ndarray
+) -> None:
+    """Write class, name, pixels, mean_entropy (empty for a class predicted nowhere) and normalized.
+
+    The last is empty for a class without source labels.
+    """
     table = pd.DataFrame(
         {
             "class": np.arange(len(names)),
             "name": names,
             "pixels": pixels,
             "mean_entropy": entropy,
-            "normalized": normalize(entropy),
+            "normalized": normalize(entropy, labelled),
         }
     )
     table.to_csv(path, index=False, lineterminator="\n")
 
 
 def load_normalized(path: Path, names: Sequence[str]) -> np.ndarray:
-    """e'_c [classes] of the file.
+    """e'_c [classes] of the file; 0 for a class without source labels, of which no pixel asks for it.
 
     Raises:
         BismapError: if the file's classes are not ``names``.
@@ -82,4 +94,4 @@ def load_normalized(path: Path, names: Sequence[str]) -> np.ndarray:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     if tuple(table["name"]) != tuple(names):
         raise BismapError(f"{path} has the classes {list(table['name'])}, expected {list(names)}")
-    return table["normalized"].to_numpy(np.float64)
+    return pd.to_numeric(table["normalized"]).fillna(0.0).to_numpy(np.float64)
