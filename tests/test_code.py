@@ -1,11 +1,9 @@
 """What a stage's code goes by: its own fingerprint, package versions on demand, or older code declared equal."""
 
-import json
-
 import pytest
 
 from bismap import packages
-from bismap.code import accept, code_of, held_stages
+from bismap.code import accept, changed_stages, code_of
 from bismap.errors import BismapError
 from bismap.fingerprint import fingerprint
 from bismap.store import Store
@@ -59,11 +57,23 @@ def test_accepted_code_keeps_the_older_name_with_and_without_packages(tmp_path, 
     assert code_of("train", tmp_path, packages=True) != "0123456789abcdef"
 
 
-def test_versions_are_those_of_the_entry_and_stages_those_held(tmp_path):
+def test_a_result_by_the_new_code_does_not_hide_those_by_the_older(tmp_path):
     store = Store(tmp_path)
-    _make(store, "index", "c")
-    assert held_stages(store) == ["index"]
-    assert json.loads((store.entry("index", "c") / "entry.json").read_text()) == {"code": "c"}
+    _make(store, "train", "0123456789abcdef")
+    _make(store, "train", fingerprint("bismap.stages.train"))
+    assert accept(store, "train")[1] == "0123456789abcdef"
+
+
+def test_all_means_the_stages_whose_newest_result_is_by_other_code(tmp_path):
+    store = Store(tmp_path)
+    for stage, code in (("train", "other"), ("index", "other"), ("index", fingerprint("bismap.stages.index"))):
+        _make(store, stage, code)
+    assert changed_stages(store) == ["train"]
+    accept(store, "train")
+    assert changed_stages(store) == []
+
+
+def test_versions_of_the_packages_are_known():
     assert {"torch", "numpy", "zarr"} <= set(packages.versions())
 
 

@@ -89,7 +89,7 @@ class Plan:
         return build
 
     def setup(self, stage: str) -> Callable[[Any, Any], str]:
-        """The param that reruns nothing: where data lies, the device, how often state is saved, how many images there are."""
+        """The param that reruns nothing: where data lies and what else does not change a result."""
 
         # Snakemake leaves out of its comparison what a function makes that asks for `threads`.
         @_told_plainly

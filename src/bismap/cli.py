@@ -163,9 +163,9 @@ def _run_store(args: argparse.Namespace) -> None:
 
     store = Store(args.store)
     if args.action == "accept-code":
-        from bismap.code import accept, held_stages
+        from bismap.code import accept, changed_stages
 
-        for stage in held_stages(store) if args.stage == "all" else [args.stage or ""]:
+        for stage in changed_stages(store) if args.stage == "all" else [args.stage or ""]:
             current, former = accept(store, stage)
             print(f"{stage}: code {current} now counts as {former}")
         return

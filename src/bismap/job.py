@@ -61,5 +61,5 @@ class Job:
             BismapError: if the command did not name it.
         """
         if name not in self.roots:
-            raise BismapError(f"the folder `{name}` was not given: --cfg must hold it under `roots`")
+            raise BismapError(f"the folder `{name}` was not given: --setup must hold it under `roots`")
         return self.roots[name]

