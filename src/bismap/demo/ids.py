@@ -44,3 +44,8 @@ COLORS: dict[int, tuple[int, int, int]] = {
     BICYCLE: (119, 11, 32),
 }
 """Colour (RGB, 0..255) of every id that occurs; `train` (31) never does: an absent class on purpose."""
+
+
+def palette() -> list[int]:
+    """768 palette values for a label image of mode P; ids that never occur are black."""
+    return [channel for label in range(256) for channel in COLORS.get(label, (0, 0, 0))]
