@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from bismap.errors import BismapError
-from bismap.store import ENTRY, STATE_DAYS, Store, link
+from bismap.store import DEAD_AFTER_S, ENTRY, STATE_DAYS, Store, link
 from bismap.store_tools import damaged, held, prune
 
 OTHER_DISK = Path("/dev/shm")
@@ -65,6 +66,18 @@ def test_pruning_starts_with_what_was_not_used_for_longest(store):
         os.utime(entry / ENTRY, (time.time() - 100 * age,) * 2)
     store.produce("s", "older_but_used", _fail, {})  # a hit
     assert [item.key for item in held(store)] == ["old", "new", "older_but_used"]
+
+
+def test_pruning_keeps_what_a_public_result_was_made_from(store, tmp_path):
+    def made_from(key: str) -> dict:
+        return {"inputs": {"x": [{"stage": "s", "key": key, "manifest": "0"}], "y": [{"file": "a", "sha256": "0"}]}}
+
+    store.produce("s", "first", _write("1"), {"inputs": {}})
+    store.produce("s", "second", _write("2"), made_from("first"))
+    public = tmp_path / "results" / "model.txt"
+    store.produce("s", "third", _write("3"), made_from("second"), lambda entry: link(public, entry / "model.txt"))
+    store.produce("s", "fourth", _write("4"), made_from("second"))
+    assert [item.key for item in prune(store, limit=0)] == ["fourth"]
 
 
 def test_pruning_leaves_an_entry_that_a_job_has_just_taken_up(store, monkeypatch):
@@ -144,6 +157,70 @@ def test_pruning_removes_what_dead_jobs_left_and_leaves_what_living_ones_use(sto
         assert list((store.root / ".work").iterdir()) == [mine]
 
 
+ELSEWHERE = "another-node 4711 0123456789abcdef"
+
+
+def _locked_elsewhere(store: Store, key: str) -> Path:
+    with store.lock("s", key) as lease:
+        path = lease.path
+    path.write_text(ELSEWHERE)
+    return path
+
+
+def test_pruning_removes_what_a_silent_job_of_another_node_left(store):
+    paths = {key: _locked_elsewhere(store, key) for key in ("silent", "alive")}
+    os.utime(paths["silent"], (time.time() - DEAD_AFTER_S - 5,) * 2)
+    for key in paths:
+        (store.root / ".work" / f"s-{key}-0").mkdir(parents=True)
+    prune(store, limit=0)
+    assert [path.name for path in (store.root / ".work").iterdir()] == ["s-alive-0"]
+    assert [path.name for path in (store.root / ".locks").iterdir()] == ["s-alive.lock"]
+
+
+def test_a_job_of_another_node_is_waited_for_until_it_falls_silent(store, monkeypatch):
+    monkeypatch.setattr("bismap.store.DEAD_AFTER_S", 2.0)
+    path = _locked_elsewhere(store, "k")
+    stop = threading.Event()
+
+    def live() -> None:
+        while not stop.wait(0.2):
+            os.utime(path)
+
+    other = threading.Thread(target=live)
+    other.start()
+    threading.Timer(4.0, stop.set).start()
+    began = time.monotonic()
+    store.produce("s", "k", _write("mine"), {})
+    assert time.monotonic() - began > 5.0  # 4 of life and 2 of silence, less what the clock's grain hides
+    other.join()
+
+
+def test_the_work_of_a_job_that_was_taken_for_dead_is_dropped(store):
+    def work(out: Path, state: Path) -> None:
+        (out / "model.txt").write_text("late")
+        (store.root / ".locks" / "s-k.lock").write_text(ELSEWHERE)
+
+    with pytest.raises(BismapError, match="is held by another job now .another-node 4711"):
+        store.produce("s", "k", work, {})
+    assert not store.has("s", "k")
+    assert (store.root / ".locks" / "s-k.lock").read_text() == ELSEWHERE
+
+
+def test_a_state_that_is_gone_on_from_is_not_given_up(store):
+    old = store.state("train", "resumed")
+    (old / "step").write_text("7")
+    long_ago = (time.time() - (STATE_DAYS + 1) * 86400,) * 2
+    os.utime(old / "step", long_ago)
+    os.utime(old, long_ago)
+
+    def work(out: Path, state: Path) -> None:
+        store.produce("train", "sibling", _write("done"), {})
+        assert (state / "step").read_text() == "7"
+        (out / "a").write_text("a")
+
+    store.produce("train", "resumed", work, {})
+
+
 def test_states_that_nobody_went_on_from_are_given_up(store):
     for key, days in (("abandoned", STATE_DAYS + 1), ("yesterday", 1)):
         state = store.state("train", key)
@@ -170,6 +247,13 @@ def test_a_flipped_byte_is_found_and_its_entry_removed_on_demand(store):
         assert [(item.key, files) for item, files in damaged(store, remove)] == [("k", ["model.txt"])]
     assert not store.has("s", "k")
     assert damaged(store, remove=False) == []
+
+
+def test_an_entry_without_its_manifest_is_found_too(store):
+    entry = store.produce("s", "k", _write("whole"), {})
+    (entry / "manifest.csv").unlink()
+    assert [(item.key, files) for item, files in damaged(store, remove=True)] == [("k", ["manifest.csv"])]
+    assert not entry.exists()
 
 
 WRITERS = {

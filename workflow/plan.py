@@ -104,7 +104,12 @@ class Plan:
         gpus = int(resources.gpu)
         if gpus <= 1:
             return "python -m bismap"
-        return f"python -m torch.distributed.run --standalone --nproc-per-node {gpus} -m -- bismap"
+        # torchrun passes on only the signals that it knows of; the training saves its state on SIGUSR1, too.
+        signals = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+        return (
+            f"python -m torch.distributed.run --standalone --nproc-per-node {gpus} --signals-to-handle {signals} "
+            "-m -- bismap"
+        )
 
     @_told_plainly
     def rendered(self, wildcards: Any) -> list[str]:

@@ -18,13 +18,17 @@ from bismap.verbs import VERBS
 from workflow.scope import RESULTS
 
 _JOB = re.compile(
-    r"^Job \d+: (?P<job>.*)\nReason: .*\nShell command: python -m (?:torch.* )?bismap (?P<command>.*)$", re.MULTILINE
+    r"^Job \d+: (?P<job>.*)\nReason: (?P<reason>.*)\nShell command: python -m (?:torch.* )?bismap (?P<command>.*)$",
+    re.MULTILINE,
 )
 _MISSING = object()
 
 
 class Reason(NamedTuple):
-    """A job that would run, and what changed for it, a line each; none where only what it reads will have changed."""
+    """A job that would run, and what changed for it, a line each; none where only what it reads will have changed.
+
+    Where nothing that decides its result has changed, Snakemake's own reason stands there, such as a missing file.
+    """
 
     job: str
     changes: list[str]
@@ -37,9 +41,16 @@ def reasons(plan: str, folder: Path) -> list[Reason]:
         plan: what ``snakemake -n -p`` prints.
         folder: in which it ran.
     """
-    return [
-        Reason(match["job"], list(_changes(shlex.split(match["command"]), folder))) for match in _JOB.finditer(plan)
-    ]
+    found = []
+    for match in _JOB.finditer(plan):
+        changes = list(_changes(shlex.split(match["command"]), folder))
+        found.append(Reason(match["job"], changes or _own_causes(match["reason"])))
+    return found
+
+
+def _own_causes(reason: str) -> list[str]:
+    """What Snakemake says, but for what other jobs cause."""
+    return [part for part in reason.split("; ") if not part.startswith("Input files updated by another job")]
 
 
 def differences(before: Any, now: Any, path: str) -> Iterator[str]:

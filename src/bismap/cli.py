@@ -211,7 +211,7 @@ def _run_config(args: argparse.Namespace) -> None:
 
 
 def _log_to(file: Path | None, first: bool) -> None:
-    """Log to ``file`` (errors to stderr, too), or all to stderr; of several processes, only the first tells all."""
+    """Log to ``file`` (errors to stderr, too), or all to stderr; of several processes, the others tell errors only."""
     logger = logging.getLogger("bismap")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -221,8 +221,11 @@ def _log_to(file: Path | None, first: bool) -> None:
     logger.addHandler(console)
     if file is not None or not first:
         console.setLevel(logging.WARNING)
-    if file is not None and first:
+    if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, mode="w")
+        if first:
+            file.write_text("")
+        handler = logging.FileHandler(file, delay=True)
+        handler.setLevel(logging.INFO if first else logging.ERROR)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logger.addHandler(handler)

@@ -1,6 +1,7 @@
 """Run one stage through the store: compute its key, work only if needed, link the public paths."""
 
 import importlib
+import itertools
 import json
 import logging
 import os
@@ -174,10 +175,11 @@ def trace(inputs: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
     """Provenance of everything upstream of ``inputs``.
 
     Entries of one stage that differ only in their shard are one item: stage, settings, code, packages, and
-    the keys and manifest hashes of its jobs.
+    the keys and manifest hashes of its jobs. Of an entry that somebody has removed, only the hash is known (``gone``).
     """
     entries: dict[Path, dict[str, Any]] = {}
     files: dict[str, str] = {}
+    gone: dict[str, str] = {}
     todo = [path for paths in inputs.values() for path in paths]
     while todo:
         path = todo.pop()
@@ -186,13 +188,15 @@ def trace(inputs: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
             files[path.name] = sha256_file(path)
         elif entry not in entries:
             entries[entry] = json.loads((entry / ENTRY).read_text())
-            for sources in entries[entry]["inputs"].values():
-                for source in sources:
-                    if "file" in source:
-                        files[source["file"]] = source["sha256"]
-                    else:
-                        todo.append(entry.parent.parent / source["stage"] / source["key"])
-    return {"stages": _grouped(entries), "files": dict(sorted(files.items()))}
+            for source in itertools.chain.from_iterable(entries[entry]["inputs"].values()):
+                if "file" in source:
+                    files[source["file"]] = source["sha256"]
+                elif (upstream := entry.parent.parent / source["stage"] / source["key"]).is_dir():
+                    todo.append(upstream)
+                else:
+                    gone[f"{source['stage']}/{source['key']}"] = source["manifest"]
+    found = {"stages": _grouped(entries), "files": dict(sorted(files.items()))}
+    return found | {"gone": dict(sorted(gone.items()))} if gone else found
 
 
 def _grouped(entries: Mapping[Path, Mapping[str, Any]]) -> list[dict[str, Any]]:

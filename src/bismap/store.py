@@ -11,12 +11,15 @@ Layout below the root (``results/.store``)::
     .work/              private folders of running jobs
     .state/{stage}/{key}/   what a killed job goes on from
     .locks/             one lock file per key in work
+    .cache/             what `index` measured of each raw file
+    accepted_code.json  code declared equal to older one
 """
 
 import csv
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import socket
@@ -30,6 +33,8 @@ from pathlib import Path
 from typing import Any
 
 from bismap.errors import BismapError
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.csv"
 ENTRY = "entry.json"
@@ -62,9 +67,10 @@ class Store:
         return self.root / stage / key
 
     def state(self, stage: str, key: str) -> Path:
-        """Folder for what a killed attempt leaves to the next one; made if missing."""
+        """Folder for what a killed attempt leaves to the next one; made if missing, in use from now on."""
         path = self.root / ".state" / stage / key
         path.mkdir(parents=True, exist_ok=True)
+        os.utime(path)
         return path
 
     def has(self, stage: str, key: str) -> bool:
@@ -85,15 +91,16 @@ class Store:
         with the same key waits for the first and takes over when that one is dead.
 
         Raises:
-            BismapError: if the disk is full; nothing is committed then.
+            BismapError: if the disk is full, or another process has taken over; nothing is committed then.
         """
         entry = self.entry(stage, key)
-        with self.lock(stage, key):
+        with self.lock(stage, key) as lease:
             self.remove_left_overs(stage, key)
             if not self.has(stage, key):
                 self.discard(stage, key)
                 with self._private(stage, key) as out:
-                    work(out, self.state(stage, key))
+                    with lease:
+                        work(out, self.state(stage, key))
                     self._commit(out, entry, provenance)
                 self._drop_states(stage, key)
             with suppress(PermissionError):
@@ -145,7 +152,9 @@ class Store:
             with suppress(FileNotFoundError):
                 newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
                 if time.time() - newest > STATE_DAYS * 86400:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    with self.lock_if_free(stage, folder.name) as mine:
+                        if mine:
+                            shutil.rmtree(folder, ignore_errors=True)
 
     def _commit(self, out: Path, entry: Path, provenance: Mapping[str, Any]) -> None:
         write_manifest(out)
@@ -160,13 +169,13 @@ class Store:
         _fsync(entry.parent)
 
     @contextmanager
-    def lock(self, stage: str, key: str) -> Iterator[None]:
+    def lock(self, stage: str, key: str) -> Iterator["Lease"]:
         """Hold this key; a second process waits, and takes over when the holder is dead."""
         path = self._lock_file(stage, key)
         me = _new_owner()
         _acquire(path, me)
         with _held(path, me):
-            yield
+            yield Lease(path, me)
 
     @contextmanager
     def lock_if_free(self, stage: str, key: str) -> Iterator[bool]:
@@ -198,6 +207,33 @@ class Store:
     def _last(self, public: Path) -> Path | None:
         beside, path = self.root.parent.absolute(), public.absolute()
         return self.root / ".last" / path.relative_to(beside) if path.is_relative_to(beside) else None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lock as its holder has it. What is done ``with`` it counts only if nobody has taken it away meanwhile:
+    a process that gives no sign of life, as when its machine or the network hangs, is taken for dead.
+    """
+
+    path: Path
+    me: str
+
+    def __enter__(self) -> None:
+        self._check()
+
+    def __exit__(self, *_: object) -> None:
+        self._check()
+
+    def _check(self) -> None:
+        try:
+            owner = self.path.read_text()
+        except FileNotFoundError:
+            owner = "nobody"
+        if owner != self.me:
+            raise BismapError(
+                f"{self.path} is held by another job now ({owner}): this one had given no sign of life for "
+                f"{DEAD_AFTER_S:.0f} s. Its work is dropped, the other one does it"
+            )
 
 
 def write_manifest(folder: Path) -> None:
@@ -287,7 +323,16 @@ def _fsync(path: Path) -> None:
 
 
 def _new_owner() -> str:
-    return f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
+    return f"{_host()} {os.getpid()} {uuid.uuid4().hex}"
+
+
+def _host() -> str:
+    """Where a process number means this process: the machine, since it started, and the container."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
+    return "/".join(parts)
 
 
 @contextmanager
@@ -314,6 +359,8 @@ def _acquire(path: Path, me: str) -> None:
             now = (path.read_text(), path.stat().st_mtime)
         except FileNotFoundError:
             continue
+        if seen is None and not _owner_is_dead(now[0]):
+            log.info("waiting for another job that does the same work (%s)", now[0])
         if now != seen:
             seen, since = now, time.monotonic()
         if _owner_is_dead(now[0]) or time.monotonic() - since > DEAD_AFTER_S:
@@ -326,9 +373,10 @@ def _break_dead(path: Path) -> bool:
     """Remove the lock of an owner that is seen to be dead; True if there is none now."""
     try:
         owner = path.read_text()
+        silent = _now(path.parent) - path.stat().st_mtime
     except FileNotFoundError:
         return True
-    if _owner_is_dead(owner):
+    if _owner_is_dead(owner) or silent > DEAD_AFTER_S:
         _break(path, owner)
         return True
     return False
@@ -341,16 +389,26 @@ def _create(path: Path, me: str) -> bool:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        return False
+        return temporary.stat().st_nlink == 2  # NFS: it was made, but the answer was lost and it was asked for again
     finally:
         temporary.unlink()
     return True
 
 
+def _now(folder: Path) -> float:
+    """The time by the clock that stamps the files of a folder."""
+    probe = folder / f"now.{uuid.uuid4().hex}"
+    probe.touch()
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink()
+
+
 def _owner_is_dead(owner: str) -> bool:
     """True if the owner was a process of this host that is gone; of another host only silence tells."""
     host, pid, *_ = [*owner.split(), "", ""]
-    if host != socket.gethostname() or not pid.isdigit():
+    if host != _host() or not pid.isdigit():
         return False
     try:
         os.kill(int(pid), 0)
@@ -374,5 +432,5 @@ def _break(path: Path, owner: str) -> None:
 
 def _heartbeat(path: Path, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_S):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # a network disk may be away for a moment
             os.utime(path)

@@ -1,7 +1,8 @@
 """`bismap store`: list what the store holds, prune what no public path points to, find what is damaged."""
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,9 @@ Use = Literal["linked", "last good", "not linked"]
 class Held:
     """One finished entry: its size in bytes, when it was used last, and what leads to it.
 
-    ``use`` is ``"linked"`` where a public path does, ``"last good"`` where it is the last good result of a public path
-    that is not there now, as during a re-run of its job and after that has failed.
+    ``use`` is ``"linked"`` where a public path leads to it or to something that was made from it, whose provenance
+    it is; ``"last good"`` where the same holds of the last good result of a public path that is not there now, as
+    during a re-run of its job and after that has failed.
     """
 
     stage: str
@@ -40,8 +42,8 @@ def held(store: Store) -> list[Held]:
     if not store.root.is_dir():
         raise BismapError(f"there is no store at {store.root}")
     root = store.root.resolve()
-    linked = set(_leading_into(store.root.parent, root))
-    last = set(_leading_into(root / ".last", root))
+    linked = _with_upstream(_leading_into(store.root.parent, root), root)
+    last = _with_upstream(_leading_into(root / ".last", root), root)
     found = []
     for entry in root.glob("[!.]*/*"):
         with suppress(FileNotFoundError):  # another process may prune, too
@@ -84,17 +86,22 @@ def damaged(store: Store, remove: bool) -> list[tuple[Held, list[str]]]:
     """
     found = []
     for item in held(store):
-        wrong = [
-            name
-            for name, size, sha256 in read_manifest(item.path / MANIFEST)
-            if not _is_as_written(item.path / name, size, sha256)
-        ]
+        wrong = _damaged_files(item.path)
         if wrong:
             found.append((item, wrong))
             if remove:
                 with store.lock(item.stage, item.key):
-                    store.discard(item.stage, item.key)
+                    if _damaged_files(item.path):  # a job may have made it anew meanwhile
+                        store.discard(item.stage, item.key)
     return found
+
+
+def _damaged_files(entry: Path) -> list[str]:
+    try:
+        listed = read_manifest(entry / MANIFEST)
+    except (OSError, KeyError, TypeError, ValueError):
+        return [MANIFEST] if entry.is_dir() else []
+    return [name for name, size, sha256 in listed if not _is_as_written(entry / name, size, sha256)]
 
 
 def _is_as_written(path: Path, size: int, sha256: str) -> bool:
@@ -130,6 +137,19 @@ def _drop_dangling(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def _with_upstream(entries: Iterable[Path], root: Path) -> set[Path]:
+    """Entries, and all that they were made from by their provenance."""
+    found, todo = set(), list(entries)
+    while todo:
+        entry = todo.pop()
+        if entry not in found:
+            found.add(entry)
+            with suppress(OSError, ValueError, KeyError):  # a damaged entry is not asked
+                inputs = json.loads((entry / ENTRY).read_text())["inputs"].values()
+                todo += [root / one["stage"] / one["key"] for files in inputs for one in files if "key" in one]
+    return found
+
+
 def _leading_into(folder: Path, root: Path) -> Iterator[Path]:
     """Entries of the store at ``root`` that symbolic links below ``folder`` lead into; links elsewhere are followed."""
     todo, seen = [folder], set()
@@ -141,6 +161,8 @@ def _leading_into(folder: Path, root: Path) -> Iterator[Path]:
         seen.add(real)
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(where) as found:
             for item in found:
+                if item.name.startswith("."):  # the store itself, and links that a kill kept from their place
+                    continue
                 target = Path(item.path).resolve() if item.is_symlink() else None
                 if target is not None and target.is_relative_to(root):
                     parts = target.relative_to(root).parts

@@ -1,4 +1,7 @@
-"""One of several processes that train together: ``parallel.py OBJECTIVE STEPS STATE OUT`` under torchrun, or alone."""
+"""One of several processes that train together, or alone: ``parallel.py OBJECTIVE NORM STEPS STATE OUT``.
+
+NORM is ``running`` (batch norm by its running statistics) or ``joint`` (by those of all processes' crops).
+"""
 
 import os
 import sys
@@ -10,26 +13,36 @@ sys.path.insert(0, str(Path(__file__).parent))
 from torch import nn
 from trainers import make_trainer
 
+from bismap.models.shared_norm import share_norms
 from bismap.processes import Processes
 from bismap.training.batches import Steps
 
 ITERATIONS = 8
 
 
-def still(net: nn.Module) -> None:
-    """No dropout, and batch norm by its running statistics: what a process sees of the others is then only the sums."""
+def by_running_statistics(net: nn.Module) -> None:
+    """What a process sees of the others is then only the sums."""
     net.eval()
     net.train = lambda mode=True: net
 
 
-def main(objective: str, steps: Path, state: Path, out: Path) -> None:
+def by_joint_statistics(net: nn.Module) -> None:
+    if torch.distributed.is_initialized():
+        share_norms(net, "cpu")
+    for module in net.modules():
+        if isinstance(module, nn.Dropout2d):
+            module.p = 0.0
+
+
+def main(objective: str, norm: str, steps: Path, state: Path, out: Path) -> None:
     torch.set_num_threads(1)
     processes = Processes.of_environment()
     processes.join()
     trainer = make_trainer(objective, iterations=ITERATIONS, processes=processes)
-    still(trainer.net)
+    prepare = {"running": by_running_statistics, "joint": by_joint_statistics}[norm]
+    prepare(trainer.net)
     if trainer.objective.ema is not None:
-        still(trainer.objective.ema.net)
+        prepare(trainer.objective.ema.net)
     saved = torch.load(steps, weights_only=False)
     stop = int(os.environ.get("STOP", -1))
     optimize = trainer.optimize
@@ -49,4 +62,4 @@ def main(objective: str, steps: Path, state: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(Path, sys.argv[2:]))
+    main(*sys.argv[1:3], *map(Path, sys.argv[3:]))

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("parallel.py")
 
 
-def train(objective: str, folder: Path, processes: int, state: Path | None = None, stop: int = -1) -> int:
+def train(
+    objective: str, folder: Path, processes: int, state: Path | None = None, stop: int = -1, norm: str = "running"
+) -> int:
     state = state or folder / "state"
     for needed in (folder, state):
         needed.mkdir(parents=True, exist_ok=True)
@@ -29,6 +31,7 @@ def train(objective: str, folder: Path, processes: int, state: Path | None = Non
         *launch,
         str(SCRIPT),
         objective,
+        norm,
         str(folder.parent / "steps.pt"),
         str(state),
         str(folder),
@@ -49,11 +52,12 @@ def assert_alike(first: Path, second: Path) -> None:
             assert float(value) == pytest.approx(float(other[name]), rel=1e-3, abs=1e-6), name
 
 
+@pytest.mark.parametrize("norm", ["running", "joint"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_two_processes_train_like_one(objective, source, target, tmp_path):
+def test_two_processes_train_like_one(objective, norm, source, target, tmp_path):
     torch.save(steps_for(objective, source, target), tmp_path / "steps.pt")
-    assert train(objective, tmp_path / "one", 1) == 0
-    assert train(objective, tmp_path / "two", 2) == 0
+    assert train(objective, tmp_path / "one", 1, norm=norm) == 0
+    assert train(objective, tmp_path / "two", 2, norm=norm) == 0
     assert_alike(tmp_path / "one", tmp_path / "two")
 
 

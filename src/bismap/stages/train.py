@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from bismap.data.dataset import Dataset, open_dataset
 from bismap.errors import BismapError
 from bismap.job import Job
 from bismap.models.network import DeepLabV3Plus, build_network
+from bismap.models.shared_norm import share_norms
 from bismap.models.weights import load_backbone, load_network, save_network
 from bismap.random import seed64
 from bismap.training.augment import Augmentation, Jitter
@@ -100,8 +100,8 @@ def _student(job: Job, classes: Sequence[str]) -> DeepLabV3Plus:
         net.load_state_dict(load_network(job.input("init_weights"), "cpu", classes).state_dict())
     elif weights:
         load_backbone(net, job.input("init_weights"))
-    if job.processes.size > 1 and job.device != "cpu":
-        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)  # statistics of the whole step, as with one process
+    if job.processes.size > 1:
+        net = share_norms(net, job.device)
     return net.to(job.device)
 
 

@@ -1,5 +1,6 @@
 """The training loop: one optimiser step after another, resumable at any of them."""
 
+import itertools
 import logging
 import math
 import signal
@@ -99,7 +100,8 @@ class Trainer:
         Raises:
             BismapError: before the step, if a loss term or the gradient is not finite.
         """
-        torch.manual_seed(seed64("dropout", self.seed, self.step))
+        other = () if self.processes.first else (self.processes.rank,)  # its crops are others: so are their masks
+        torch.manual_seed(seed64("dropout", self.seed, self.step, *other))
         self.optimizer.zero_grad(set_to_none=True)
         weights: dict[str, float] = {}
         losses: dict[str, Tensor] = {}
@@ -140,7 +142,8 @@ class Trainer:
         # With float16 an overflow is part of the search for a loss scale: the scaler skips such a step.
         searching = self.scaler.is_enabled() and self.scaler.get_scale() > 1.0
         if not (all(map(math.isfinite, values)) and (searching or math.isfinite(norm))):
-            ids = ", ".join(name for part in batch if part is not None for name in part.ids)
+            own = [name for part in batch if part is not None for name in part.ids]
+            ids = ", ".join(itertools.chain.from_iterable(self.processes.gather(own)))
             raise BismapError(
                 f"training stopped before the update of step {self.step}: the loss or its gradient is not "
                 f"finite ({named}, gradient norm {norm}); images of the step: {ids}. "
