@@ -119,7 +119,7 @@ class Store:
                 raise BismapError(self._full(out, error)) from error
             raise
         finally:
-            shutil.rmtree(out, ignore_errors=True)
+            _remove(out)
 
     def _full(self, out: Path, error: Exception) -> str:
         written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
@@ -303,6 +303,15 @@ def link(public: Path, target: Path) -> None:
     temporary.replace(public)
 
 
+def _remove(folder: Path) -> None:
+    """Remove a folder, also from under threads of a failed job that still write (zarr's do)."""
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+
+
 def _is_disk_full(error: BaseException | None, out: Path) -> bool:
     # Not every library tells it: numpy counts bytes, torch sees a stream fail. The disk itself does.
     if shutil.disk_usage(out).free < 1 << 16:
@@ -331,7 +340,7 @@ def _host() -> str:
     parts = [socket.gethostname()]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
+        parts.append(str(Path("/proc/self/ns/pid").stat().st_ino))
     return "/".join(parts)
 
 

@@ -26,10 +26,10 @@ def world(tmp_path):
     def name() -> str:
         return identity(LAYOUT, root, stamped(LAYOUT, root, list_raw(LAYOUT, root)), cache)
 
-    def index(listing: str) -> None:
+    def index(listing: str, missing_pairs=()) -> None:
         out = tmp_path / f"out{len(list(tmp_path.glob('out*')))}"
         out.mkdir()
-        settings = {"layout": LAYOUT, "missing_pairs": [], "listing": listing}
+        settings = {"layout": LAYOUT, "missing_pairs": list(missing_pairs), "listing": listing}
         run(Job(settings, out, out, roots={"data": root, "cache": cache}))
 
     return root, name, index
@@ -73,6 +73,33 @@ def test_other_content_of_the_same_size_is_noticed(world):
     _flip_a_pixel(image)
     before = name()
     index(before)
+    _flip_a_pixel(image)
+    assert name() != before
+
+
+def test_other_content_is_noticed_after_an_index_that_failed(world):
+    root, name, index = world
+    images = sorted((root / "images").glob("*.png"))
+    _flip_a_pixel(images[0])
+    before = name()
+    index(before)
+    whole = images[1].read_bytes()
+    _flip_a_pixel(images[0])
+    images[1].write_bytes(bytes(len(whole)))
+    with pytest.raises(BismapError, match="cannot be decoded"):
+        index(name())
+    images[1].write_bytes(whole)
+    assert name() != before
+
+
+def test_other_content_of_a_file_that_was_left_out_is_noticed(world):
+    root, name, index = world
+    image = sorted((root / "images").glob("*.png"))[0]
+    (root / "labels" / image.name).unlink()
+    _flip_a_pixel(image)
+    before = name()
+    index(before, missing_pairs=[image.stem])
+    assert name() == before
     _flip_a_pixel(image)
     assert name() != before
 

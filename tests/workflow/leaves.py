@@ -255,11 +255,11 @@ SHARED = {
 
 # Leaves that cannot be flipped alone in this experiment, and where they are tested.
 ELSEWHERE = {
-    "settings.extractor.weights": "takes a weights file: test_checks.py, and `weights` below",
-    "datasets.gta5.layout": "takes a data set of another layout: test_settings.py",
-    "datasets.cityscapes.layout": "takes a data set of another layout: test_settings.py",
-    "datasets.gta5.render": "test_settings.py",
-    "datasets.cityscapes.render": "test_settings.py",
+    "settings.extractor.weights": "takes a weights file: test_other_sources.py",
+    "datasets.gta5.layout": "takes a data set of another layout: test_other_sources.py",
+    "datasets.cityscapes.layout": "takes a data set of another layout: test_other_sources.py",
+    "datasets.gta5.render": "takes no folder: test_other_sources.py",
+    "datasets.cityscapes.render": "takes no folder: test_other_sources.py",
     **{f"runs.{run}.objective": "as of source_only and bismap" for run in ("gpa", "gpa_stm", *DISTILLED)},
     **{f"runs.{run}.teacher": "as of source_only" for run in ("gpa", "gpa_stm")},
     "runs.gpa.transferability": "gpa would weigh its own training: refused",

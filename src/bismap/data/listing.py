@@ -33,11 +33,17 @@ class Stamped(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What the index saw last: under which identity, and the two hashes of then."""
+    """What the last sound index saw: under which identity, the two hashes of then, and of what it measured.
+
+    An index that fails measures, too: ``measured`` tells whether the measurements are still those of this one.
+    ``unmeasured`` is a hash of the stamps of files that it left out (known missing pairs).
+    """
 
     identity: str
     digest: str
     shape: str
+    measured: str
+    unmeasured: str
 
 
 def stamped(layout: str, root: Path, files: Sequence[RawFile]) -> Stamped:
@@ -69,16 +75,17 @@ def identity(layout: str, root: Path, found: Stamped, cache: Path) -> str:
     known = _load(known_path(cache, layout))
     if known is None or known.shape != found.shape:
         return found.digest
-    if known.digest == found.digest or _only_touched(root, found.stamps, cache_path(cache, layout)):
+    if known.digest == found.digest or _only_touched(root, found.stamps, known, cache_path(cache, layout)):
         return known.identity
     return found.digest
 
 
 def remember(layout: str, cache: Path, found: Stamped, name: str) -> None:
     """Note that the data set as it lies now goes by ``name``."""
-    path = known_path(cache, layout)
+    path, measured = known_path(cache, layout), cache_path(cache, layout)
+    known = Known(name, found.digest, found.shape, _sha256(measured), _unmeasured(found.stamps, _seen(measured)))
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(Known(name, found.digest, found.shape)._asdict()) + "\n")
+    part.write_text(json.dumps(known._asdict()) + "\n")
     part.replace(path)
 
 
@@ -99,15 +106,25 @@ def _load(path: Path) -> Known | None:
         return None
 
 
-def _only_touched(root: Path, stamps: Mapping[str, Stamp | None], measured: Path) -> bool:
-    try:
-        with measured.open(newline="", encoding="utf-8") as lines:
-            seen = {name: (Stamp(int(size), int(time)), sha256) for name, size, time, sha256, *_ in csv.reader(lines)}
-    except (OSError, ValueError, csv.Error):
+def _only_touched(root: Path, stamps: Mapping[str, Stamp | None], known: Known, measured: Path) -> bool:
+    if _sha256(measured) != known.measured:
         return False
-    # A file that the index left out (a known missing pair) counts by its name and size alone.
+    seen = _seen(measured)
+    if _unmeasured(stamps, seen) != known.unmeasured:
+        return False
     touched = [path for path, stamp in stamps.items() if path in seen and seen[path][0] != stamp]
     return len(touched) <= REREAD and all(_sha256(root / path) == seen[path][1] for path in touched)
+
+
+def _seen(measured: Path) -> dict[str, tuple[Stamp, str]]:
+    """Stamp and content hash of each file that was measured."""
+    with measured.open(newline="", encoding="utf-8") as lines:
+        return {name: (Stamp(int(size), int(time)), sha256) for name, size, time, sha256, *_ in csv.reader(lines)}
+
+
+def _unmeasured(stamps: Mapping[str, Stamp | None], seen: Mapping[str, object]) -> str:
+    left_out = sorted((path, stamp) for path, stamp in stamps.items() if path not in seen)
+    return hashlib.sha256(repr(left_out).encode()).hexdigest()[:16]
 
 
 def _sha256(path: Path) -> str | None:
