@@ -3,11 +3,12 @@
     python benchmarks/seeds.py EXPERIMENT SEED [SEED ...]
 
 Reads what `snakemake results/EXPERIMENT-sSEED/...` made: the JSON of every run, the JSON of the pseudo-labels
-and the transferability maps' tables. It computes nothing that they do not hold.
+and the transferability maps' tables.
 """
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,13 +54,11 @@ def scores(folders: list[Path]) -> None:
 def labels(folders: list[Path]) -> None:
     """Share and accuracy of the pseudo-labels, whole and by class."""
     found = [json.loads((folder / "gpa_stm/pseudo_labels/maps.json").read_text()) for folder in folders]
-    correct = [np.trace(confusion := np.array(one["confusion"])[:, : len(one["classes"])]) / confusion.sum()
-               for one in found]  # fmt: skip
     table(
         ["pseudo-labels", "mean ± sd"],
         [
             ["share of pixels labelled", spread([one["labelled_share"] for one in found])],
-            ["accuracy of labelled pixels", spread(correct)],
+            ["accuracy of labelled pixels", spread([one["pixel_accuracy_of_labelled"] for one in found])],
             ["mean class IoU of labelled pixels", spread([one["miou_of_labelled"] for one in found])],
         ],
     )
@@ -81,7 +80,12 @@ def weights(folders: list[Path]) -> None:
     """Mean and deviation of the source pixels' weights, whole and by class, pooled over pixels."""
     rows = []
     for folder in folders:
-        parts = [pd.read_csv(path) for path in sorted(folder.glob("gpa/transferability/*/classes.csv"))]
+        paths = sorted(folder.glob("gpa/transferability/*/classes.csv"))
+        if len({path.parent.name.partition("-of-")[2] for path in paths}) != 1:
+            sys.exit(
+                f"{folder}/gpa/transferability: expected the parts of one layout, found {len(paths)} parts of several"
+            )
+        parts = [pd.read_csv(path) for path in paths]
         rows.append(pd.concat(parts).query("pixels > 0"))
     for frame in rows:
         frame["sum"] = frame["pixels"] * frame["mean"]

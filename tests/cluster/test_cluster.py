@@ -82,6 +82,15 @@ class Project:
     def run(self, *arguments: str) -> None:
         assert self.start(*arguments).wait() == 0, (self.folder / "snakemake.log").read_text()[-6000:]
 
+    def records(self) -> list[dict[str, str]]:
+        """Slurm's records of this project's jobs on the GPU nodes, in their order."""
+        mine = [
+            record
+            for record in self.cluster.records
+            if record["Partition"] == "gpu" and record["WorkDir"] == str(self.folder)
+        ]
+        return sorted(mine, key=lambda record: int(record["JobId"]))
+
     def rules(self) -> dict[str, str]:
         """Rule of each Slurm job, by job id (of an array: of each of its tasks)."""
         logs = (self.folder / ".snakemake" / "slurm_logs").rglob("*.log")
@@ -147,6 +156,11 @@ def long_training(raw: dict) -> None:
     raw["experiments"]["demo"]["settings"]["training"]["save_every"] = 50
 
 
+def saved_on_signals_only(raw: dict) -> None:
+    long_training(raw)
+    raw["experiments"]["demo"]["settings"]["training"]["save_every"] = 100_000
+
+
 def resumed_at(log: Path) -> int:
     return int(re.search(r"training goes on at step (\d+)", log.read_text())[1])
 
@@ -165,24 +179,25 @@ def test_a_node_that_dies_under_a_training_costs_only_its_last_steps(project):
 
 
 def test_a_cancelled_training_is_retried_from_its_state(project):
-    project.configure(long_training)
+    project.configure(saved_on_signals_only)
     main = project.start("--profile", "slurm", "results/demo/source_only/model.safetensors")
     wait_for(lambda: says(project.training_log(), r"step 120/"), "step 120")
     project.cluster.command("scancel", *project.running("gpu"))
     assert main.wait(timeout=600) == 0
-    assert resumed_at(project.training_log()) >= 120  # the signal saved it
+    assert resumed_at(project.training_log()) >= 120
 
 
 def test_a_training_over_its_time_limit_goes_on_in_the_next_job(project):
     def longer(raw: dict) -> None:
-        long_training(raw)
+        saved_on_signals_only(raw)
         raw["experiments"]["demo"]["settings"]["training"]["warmup"]["iterations"] = 6000
 
     project.configure(longer)
     project.set_in_profile("train", runtime=1)
     project.run("--profile", "slurm", "--retries", "9", "results/demo/source_only/model.safetensors")
-    states = [record["JobState"] for record in project.cluster.records]
-    assert "TIMEOUT" in states
+    states = [record["JobState"] for record in project.records()]
+    assert states[-1] == "COMPLETED"
+    assert set(states[:-1]) == {"TIMEOUT"}
     assert resumed_at(project.training_log()) > 0
 
 
@@ -195,7 +210,10 @@ def test_a_restart_of_the_main_process_waits_for_the_job_that_still_runs(project
     first.wait()
     project.run("--unlock", target)
     project.run("--profile", "slurm", target)
-    # The second job found the first at work, waited, and had nothing left to do.
+    log = project.training_log().read_text()
+    assert "waiting for another job that does the same work" in log
+    assert "training starts" not in log
+    assert "training goes on" not in log
+    assert {record["JobState"] for record in project.records()} == {"COMPLETED"}
     assert len(list((project.folder / "results/.store/train").iterdir())) == 1
-    assert "training starts" not in project.training_log().read_text()
     assert (project.folder / target).is_file()
