@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bismap.store import Store
@@ -27,7 +28,15 @@ def folder(tmp_path: Path) -> Path:
 
 def train(folder: Path, settings: dict, processes: int = 1, save_every: int = 5) -> subprocess.Popen[str]:
     launch = (
-        ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "--"]
+        [
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc-per-node={processes}",
+            "--signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
+            "-m",
+            "--",
+        ]  # fmt: skip
         if processes > 1
         else ["-m"]
     )
@@ -97,6 +106,43 @@ def test_several_processes_make_one_result_and_find_it_again(folder):
     assert "already in the store" in log(folder)
     assert len(list((folder / "results/.store/train").iterdir())) == 1
     assert Store(folder / "results/.store").last_good(folder / "results/model.safetensors") is not None
+
+
+def together_at_step(folder: Path, step: int) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+    """A training by two processes that is past a step, and those processes in the order of their ranks."""
+    agent = train(folder, WARMUP | {"iterations": 3000}, processes=2, save_every=10_000)
+    wait_for_step(folder, step)
+    ranks = {int(worker.environ()["RANK"]): worker for worker in psutil.Process(agent.pid).children()}
+    return agent, [ranks[0], ranks[1]]
+
+
+def test_a_signal_to_torchrun_reaches_the_training_that_saves(folder):
+    agent, workers = together_at_step(folder, 40)
+    agent.send_signal(signal.SIGUSR1)
+    assert agent.wait() != 0
+    assert not psutil.wait_procs(workers, timeout=60)[1]
+    assert re.search(r"stopped by signal \d+ at step \d+; state saved", log(folder))
+    again = train(folder, WARMUP | {"iterations": 3000})
+    wait_for_step(folder, 44)
+    again.kill()
+    again.wait()
+    assert int(re.search(r"training goes on at step (\d+) of 3000", log(folder))[1]) >= 40
+
+
+def test_a_process_that_is_killed_ends_the_others(folder):
+    agent, workers = together_at_step(folder, 10)
+    workers[1].kill()
+    assert agent.wait() != 0
+    assert not psutil.wait_procs(workers, timeout=60)[1]
+    assert not (folder / "results/model.safetensors").exists()
+
+
+def test_the_error_of_any_process_is_in_the_log(folder):
+    for image in (folder / "source/images").glob("*.png"):
+        image.write_bytes(b"no picture")
+    failed = train(folder, WARMUP, processes=2)
+    assert failed.wait() != 0
+    assert "cannot be decoded" in log(folder)
 
 
 def test_what_one_process_does_is_not_started_by_several(folder):

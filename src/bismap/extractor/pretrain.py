@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import get_total_norm
 from tqdm import trange
 
 from bismap.errors import BismapError
@@ -84,7 +85,7 @@ class Pretraining:
         """One optimiser step on windows of ``domains``, each uint8 [n, height, width, 3].
 
         Raises:
-            BismapError: if the loss is not finite.
+            BismapError: before the update, if the loss or its gradient is not finite.
         """
         settings = self.settings
         positions = range(self.done * settings.batch, (self.done + 1) * settings.batch)
@@ -96,8 +97,6 @@ class Pretraining:
         apart = [pairs[d :: len(domains)].flatten(0, 1) for d in range(len(domains))]
         losses, hits = zip(*(nt_xent(views, settings.temperature) for views in apart), strict=True)
         loss = torch.stack(losses).mean()
-        if not torch.isfinite(loss):
-            raise BismapError(f"pre-training diverged: loss {loss.item()} at step {self.done}; lower its lr")
         self._update(loss, float(torch.stack(hits).mean()))
 
     def _update(self, loss: torch.Tensor, hit: float) -> None:
@@ -106,6 +105,12 @@ class Pretraining:
             group["lr"] = lr
         self.optimizer.zero_grad()
         loss.backward()
+        norm = get_total_norm([p.grad for group in self.optimizer.param_groups for p in group["params"]])
+        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+            raise BismapError(
+                f"pre-training diverged at step {self.done}: loss {loss.item()}, gradient norm {norm.item()}; "
+                "lower its lr"
+            )
         self.optimizer.step()
         self.metrics.append({"step": self.done, "loss": loss.item(), "matched": hit, "lr": lr})
 
