@@ -27,19 +27,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def train(folder: Path, settings: dict, processes: int = 1, save_every: int = 5) -> subprocess.Popen[str]:
-    launch = (
-        [
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            f"--nproc-per-node={processes}",
-            "--signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
-            "-m",
-            "--",
-        ]  # fmt: skip
-        if processes > 1
-        else ["-m"]
-    )
+    torchrun = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
+                "--signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1", "-m", "--"]  # fmt: skip
+    launch = ["-m", *(torchrun if processes > 1 else [])]
     setup = {"roots": {"source": str(folder / "source")}, "device": "cpu", "save_every": save_every}
     flags = {f"--{name.replace('_', '-')}": [] for name in VERBS["train"].inputs}
     flags["--source-index"] = [str(folder / "source/index/index.csv")]
