@@ -70,6 +70,7 @@ def test_every_rule_is_a_verb_and_names_its_log_and_benchmark_after_it():
 def test_the_slurm_profile_places_every_gpu_rule():
     profile = yaml.safe_load((ROOT / "slurm" / "config.yaml").read_text())
     assert set(profile["set-resources"]) == {name for name, verb in VERBS.items() if verb.gpu}
+    assert set(profile["slurm-array-jobs"].split(",")) == {name for name, verb in VERBS.items() if verb.sharded}
 
 
 def test_the_number_of_shards_follows_the_images(tmp_path):

@@ -28,7 +28,9 @@ def run(job: Job) -> None:
     torch.set_num_threads(job.threads)
     settings = job.settings
     source = open_dataset(job.input("source_index"), job.root("source"))
-    steps = Steps(_source(job, source), _target(job, source), job.processes)
+    # On a CPU worker processes would only take the training's own cores away from it.
+    workers, threads = (0, job.threads) if job.device == "cpu" else (job.threads, 1)
+    steps = Steps(_source(job, source), _target(job, source), job.processes, threads)
     net = _student(job, source.classes.names)
     precision = DTYPES[settings["precision"]]
     trainer = Trainer(
@@ -41,8 +43,7 @@ def run(job: Job) -> None:
         settings["seed"],
         job.processes,
     )
-    # On a CPU worker processes would only take the training's own cores away from it.
-    trainer.fit(steps, job.state, 0 if job.device == "cpu" else job.threads, job.save_every or SAVE_EVERY)
+    trainer.fit(steps, job.state, workers, job.save_every or SAVE_EVERY)
     if not job.processes.first:
         return
     metadata = {"classes": list(source.classes.names), "objective": settings["objective"]}

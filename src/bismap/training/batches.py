@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from bismap.data import IGNORE
+from bismap.data.ahead import map_ahead
 from bismap.data.images import read_gray8, read_image, resize_label
 from bismap.errors import BismapError
 from bismap.processes import ALONE, Processes
@@ -89,10 +90,10 @@ class Domain:
     batch_size: int
     seed: int
 
-    def batch(self, step: int, processes: Processes = ALONE) -> Batch:
-        """The crops of ``step``, or this process's share of them."""
-        first = step * self.batch_size
-        samples = [self.sample(first + slot) for slot in processes.part(self.batch_size)]
+    def batch(self, step: int, processes: Processes = ALONE, threads: int = 1) -> Batch:
+        """The crops of ``step``, or this process's share of them, made by ``threads`` threads."""
+        positions = [step * self.batch_size + slot for slot in processes.part(self.batch_size)]
+        samples = map_ahead(self.sample, positions, threads)
         ids, views, strong, visible = zip(*samples, strict=True)
         images, labels, weights = zip(*views, strict=True)
         unlabelled = sum(bool((crop == IGNORE).all()) for crop in labels)
@@ -150,12 +151,16 @@ class StepBatch(NamedTuple):
 
 
 class Steps(Dataset):
-    """Item ``k`` is the data of step ``k``: all of it, or what is this process's part."""
+    """Item ``k`` is the data of step ``k``: all of it, or what is this process's part.
 
-    def __init__(self, source: Domain, target: Domain | None, processes: Processes = ALONE) -> None:
+    Its crops are made by ``threads`` threads, which pays where no worker processes make whole steps ahead.
+    """
+
+    def __init__(self, source: Domain, target: Domain | None, processes: Processes = ALONE, threads: int = 1) -> None:
         self.source = source
         self.target = target
         self.processes = processes
+        self.threads = threads
         for domain in filter(None, (source, target)):
             if domain.batch_size < processes.size:
                 raise BismapError(
@@ -164,8 +169,8 @@ class Steps(Dataset):
 
     def __getitem__(self, step: int) -> StepBatch | BismapError:
         try:
-            target = None if self.target is None else self.target.batch(step, self.processes)
-            return StepBatch(self.source.batch(step, self.processes), target)
+            target = None if self.target is None else self.target.batch(step, self.processes, self.threads)
+            return StepBatch(self.source.batch(step, self.processes, self.threads), target)
         except BismapError as error:
             return error  # raised by a worker process it would arrive wrapped in that worker's traceback
 
