@@ -32,6 +32,10 @@ def test_workers_change_nothing(source, target, workers):
     assert equal(tuple(alone), tuple(shared))
 
 
+def test_threads_change_nothing(source, target):
+    assert equal(Steps(source, target)[5], Steps(source, target, threads=3)[5])
+
+
 def test_a_later_start_gives_the_same_steps(source):
     steps = Steps(source, None)
     assert equal(tuple(step_batches(steps, 4, 6, 0, False)), tuple(step_batches(steps, 0, 6, 0, False))[4:])

@@ -55,6 +55,8 @@ RENDER = {"domain": "target", "seed": 7, "width": 72, "height": 40, "images": {"
 def test_a_leaf_of_a_rendered_world_reruns_the_renderer_and_what_follows(planner, leaf):
     def change(raw: dict) -> None:
         raw["datasets"]["demo_game"]["render"][leaf] = RENDER[leaf]
+        if leaf == "domain":
+            raw["datasets"]["demo_game"]["layout"] = "cityscapes"  # as that world is written
 
     assert jobs(planner, change) == {"render:demo_game", "index:demo_game"}
 
