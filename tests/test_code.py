@@ -3,7 +3,7 @@
 import pytest
 
 from bismap import packages
-from bismap.code import accept, changed_stages, code_of
+from bismap.code import accept, code_of, held_stages
 from bismap.errors import BismapError
 from bismap.fingerprint import fingerprint
 from bismap.store import Store
@@ -57,20 +57,13 @@ def test_accepted_code_keeps_the_older_name_with_and_without_packages(tmp_path, 
     assert code_of("train", tmp_path, packages=True) != "0123456789abcdef"
 
 
-def test_a_result_by_the_new_code_does_not_hide_those_by_the_older(tmp_path):
+def test_a_switch_to_packages_that_count_can_be_accepted(tmp_path):
     store = Store(tmp_path)
-    _make(store, "train", "0123456789abcdef")
-    _make(store, "train", fingerprint("bismap.stages.train"))
-    assert accept(store, "train")[1] == "0123456789abcdef"
-
-
-def test_all_means_the_stages_whose_newest_result_is_by_other_code(tmp_path):
-    store = Store(tmp_path)
-    for stage, code in (("train", "other"), ("index", "other"), ("index", fingerprint("bismap.stages.index"))):
-        _make(store, stage, code)
-    assert changed_stages(store) == ["train"]
-    accept(store, "train")
-    assert changed_stages(store) == []
+    code = fingerprint("bismap.stages.train")
+    _make(store, "train", code)
+    assert held_stages(store) == ["train"]
+    assert accept(store, "train") == (code, code)
+    assert code_of("train", tmp_path) == code_of("train", tmp_path, packages=True) == code
 
 
 def test_versions_of_the_packages_are_known():

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from bismap.store import Store
+from bismap.training.sampler import image_index
 from bismap.verbs import VERBS
 from tests.stages.small_domains import make_domain
 from tests.stages.test_train import WARMUP
@@ -112,6 +113,7 @@ def test_a_signal_to_torchrun_reaches_the_training_that_saves(folder):
     assert agent.wait() != 0
     assert not psutil.wait_procs(workers, timeout=60)[1]
     assert re.search(r"stopped by signal \d+ at step \d+; state saved", log(folder))
+    (folder / "train.log").unlink()
     again = train(folder, WARMUP | {"iterations": 3000})
     wait_for_step(folder, 44)
     again.kill()
@@ -128,8 +130,8 @@ def test_a_process_that_is_killed_ends_the_others(folder):
 
 
 def test_the_error_of_any_process_is_in_the_log(folder):
-    for image in (folder / "source/images").glob("*.png"):
-        image.write_bytes(b"no picture")
+    drawn = image_index(WARMUP["seed"], "source", 4, 1)  # the second crop: the second process's
+    (folder / f"source/images/source{drawn}.png").write_bytes(b"no picture")
     failed = train(folder, WARMUP, processes=2)
     assert failed.wait() != 0
     assert "cannot be decoded" in log(folder)

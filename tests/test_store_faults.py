@@ -178,7 +178,7 @@ def test_pruning_removes_what_a_silent_job_of_another_node_left(store):
 
 
 def test_a_job_of_another_node_is_waited_for_until_it_falls_silent(store, monkeypatch):
-    monkeypatch.setattr("bismap.store.DEAD_AFTER_S", 2.0)
+    monkeypatch.setattr("bismap.store.DEAD_AFTER_S", 5.0)
     path = _locked_elsewhere(store, "k")
     stop = threading.Event()
 
@@ -191,7 +191,7 @@ def test_a_job_of_another_node_is_waited_for_until_it_falls_silent(store, monkey
     threading.Timer(4.0, stop.set).start()
     began = time.monotonic()
     store.produce("s", "k", _write("mine"), {})
-    assert time.monotonic() - began > 5.0  # 4 of life and 2 of silence, less what the clock's grain hides
+    assert time.monotonic() - began > 8.0  # 4 of life and 5 of silence, less what the clock's grain hides
     other.join()
 
 

@@ -104,10 +104,11 @@ class Plan:
         gpus = int(resources.gpu)
         if gpus <= 1:
             return "python -m bismap"
-        # torchrun passes on only the signals that it knows of; the training saves its state on SIGUSR1, too.
+        # torchrun passes on only the signals that it knows of (the training saves its state on SIGUSR1, too), and
+        # kills after 30 s, which a large state on a busy network disk may need more than.
         signals = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
         return (
-            f"python -m torch.distributed.run --standalone --nproc-per-node {gpus} --signals-to-handle {signals} "
+            f"TORCH_ELASTIC_SHUTDOWN_TIMEOUT=300 python -m torch.distributed.run --standalone --nproc-per-node {gpus} --signals-to-handle {signals} "
             "-m -- bismap"
         )
 

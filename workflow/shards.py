@@ -27,7 +27,14 @@ def shard_names(folder: Path, images: int, shard_images: int) -> list[str]:
 def _images(folder: Path, count: int) -> set[int]:
     """Numbers of images that the parts of a layout were dealt from."""
     entries = [folder / f"{part}-of-{count}" / ENTRY for part in range(count)]
-    return {json.loads(entry.read_text())["images"] if entry.is_file() else -1 for entry in entries}
+    return {_recorded(entry) for entry in entries}
+
+
+def _recorded(entry: Path) -> int | None:
+    try:
+        return json.loads(entry.read_text()).get("images")
+    except (OSError, ValueError):
+        return None
 
 
 def _whole_layouts(folder: Path) -> dict[int, float]:

@@ -163,11 +163,15 @@ def _run_store(args: argparse.Namespace) -> None:
 
     store = Store(args.store)
     if args.action == "accept-code":
-        from bismap.code import accept, changed_stages
+        from bismap.code import accept, held_stages
 
-        for stage in changed_stages(store) if args.stage == "all" else [args.stage or ""]:
+        for stage in held_stages(store) if args.stage == "all" else [args.stage or ""]:
             current, former = accept(store, stage)
-            print(f"{stage}: code {current} now counts as {former}")
+            same = current == former
+            print(
+                f"{stage}: "
+                + ("the newest result is by today's code" if same else f"code {current} now counts as {former}")
+            )
         return
     if args.action == "check":
         found = damaged(store, args.remove)

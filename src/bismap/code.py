@@ -1,7 +1,6 @@
 """Code fingerprints as the store uses them: an edit declared harmless keeps the fingerprint it replaced."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 from bismap.errors import BismapError
@@ -26,18 +25,19 @@ def code_of(stage: str, root: Path, packages: bool = False) -> str:
 
 
 def accept(store: Store, stage: str) -> tuple[str, str]:
-    """Declare today's code of ``stage`` and its packages equal in result to those of its newest entry by other code.
+    """Declare today's code of ``stage`` and its packages equal in result to those of its newest entry.
 
     Returns the current fingerprint and the one that it stands for from now on.
 
     Raises:
-        BismapError: if the store holds nothing of that stage by other code.
+        BismapError: if the store holds nothing of that stage.
     """
     if stage not in VERBS:
         raise BismapError(f"no stage `{stage}`; the stages are: {', '.join(VERBS)}")
-    former = next((code for code in _codes(store, stage) if code not in _current(stage)), None)
-    if former is None:
-        raise BismapError(f"the store holds no result of `{stage}` by other code than today's: nothing to accept")
+    entries = sorted((store.root / stage).glob(f"*/{ENTRY}"), key=lambda path: path.stat().st_mtime)
+    if not entries:
+        raise BismapError(f"the store holds no result of `{stage}`: there is nothing to accept the code for")
+    former = json.loads(entries[-1].read_text())["code"]
     accepted = _accepted(store.root) | dict.fromkeys(_current(stage), former)
     accepted.pop(former, None)
     temporary = store.root / f"{ACCEPTED}.new"
@@ -46,16 +46,9 @@ def accept(store: Store, stage: str) -> tuple[str, str]:
     return _current(stage)[0], former
 
 
-def changed_stages(store: Store) -> list[str]:
-    """Stages whose newest result is by other code than today's."""
-    newest = {stage: next(_codes(store, stage), None) for stage in VERBS}
-    return [stage for stage, code in newest.items() if code not in (None, code_of(stage, store.root), *_current(stage))]
-
-
-def _codes(store: Store, stage: str) -> Iterator[str]:
-    """Code of each result of a stage, the newest first."""
-    entries = sorted((store.root / stage).glob(f"*/{ENTRY}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return (json.loads(entry.read_text())["code"] for entry in entries)
+def held_stages(store: Store) -> list[str]:
+    """Stages of which the store holds a result."""
+    return [stage for stage in VERBS if any((store.root / stage).glob(f"*/{ENTRY}"))]
 
 
 def _current(stage: str) -> tuple[str, str]:

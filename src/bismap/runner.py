@@ -191,7 +191,7 @@ def trace(inputs: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
             for source in itertools.chain.from_iterable(entries[entry]["inputs"].values()):
                 if "file" in source:
                     files[source["file"]] = source["sha256"]
-                elif (upstream := entry.parent.parent / source["stage"] / source["key"]).is_dir():
+                elif upstream := entry_of(entry.parent.parent / source["stage"] / source["key"]):
                     todo.append(upstream)
                 else:
                     gone[f"{source['stage']}/{source['key']}"] = source["manifest"]

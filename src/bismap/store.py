@@ -101,7 +101,8 @@ class Store:
                 with self._private(stage, key) as out:
                     with lease:
                         work(out, self.state(stage, key))
-                    self._commit(out, entry, provenance)
+                        _seal(out, provenance)
+                    _commit(out, entry)
                 self._drop_states(stage, key)
             with suppress(PermissionError):
                 os.utime(entry / ENTRY)  # used now: pruning starts with what was not used for longest
@@ -155,18 +156,6 @@ class Store:
                     with self.lock_if_free(stage, folder.name) as mine:
                         if mine:
                             shutil.rmtree(folder, ignore_errors=True)
-
-    def _commit(self, out: Path, entry: Path, provenance: Mapping[str, Any]) -> None:
-        write_manifest(out)
-        with (out / ENTRY).open("w") as file:
-            json.dump(provenance, file, sort_keys=True, indent=1)
-            file.write("\n")
-        for path in sorted(out.rglob("*")):
-            _fsync(path)
-        _fsync(out)
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        out.rename(entry)
-        _fsync(entry.parent)
 
     @contextmanager
     def lock(self, stage: str, key: str) -> Iterator["Lease"]:
@@ -234,6 +223,22 @@ class Lease:
                 f"{self.path} is held by another job now ({owner}): this one had given no sign of life for "
                 f"{DEAD_AFTER_S:.0f} s. Its work is dropped, the other one does it"
             )
+
+
+def _seal(out: Path, provenance: Mapping[str, Any]) -> None:
+    write_manifest(out)
+    with (out / ENTRY).open("w") as file:
+        json.dump(provenance, file, sort_keys=True, indent=1)
+        file.write("\n")
+    for path in sorted(out.rglob("*")):
+        _fsync(path)
+    _fsync(out)
+
+
+def _commit(out: Path, entry: Path) -> None:
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    out.rename(entry)
+    _fsync(entry.parent)
 
 
 def write_manifest(folder: Path) -> None:
@@ -348,7 +353,7 @@ def _host() -> str:
 def _held(path: Path, me: str) -> Iterator[None]:
     """Keep a lock file that is mine; I touch it while alive, so that a waiter sees a dead owner on any host."""
     alive = threading.Event()
-    beat = threading.Thread(target=_heartbeat, args=(path, alive), daemon=True)
+    beat = threading.Thread(target=_heartbeat, args=(path, me, alive), daemon=True)
     beat.start()
     try:
         yield
@@ -385,7 +390,7 @@ def _break_dead(path: Path) -> bool:
         silent = _now(path.parent) - path.stat().st_mtime
     except FileNotFoundError:
         return True
-    if _owner_is_dead(owner) or silent > DEAD_AFTER_S:
+    if _owner_is_dead(owner) or (silent > DEAD_AFTER_S and owner.split(" ")[0] != _host()):
         _break(path, owner)
         return True
     return False
@@ -439,7 +444,8 @@ def _break(path: Path, owner: str) -> None:
         grave.unlink()
 
 
-def _heartbeat(path: Path, stop: threading.Event) -> None:
+def _heartbeat(path: Path, me: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_S):
         with suppress(OSError):  # a network disk may be away for a moment
-            os.utime(path)
+            if path.read_text() == me:
+                os.utime(path)

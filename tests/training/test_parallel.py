@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def assert_alike(first: Path, second: Path) -> None:
 @pytest.mark.parametrize("norm", ["running", "joint"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_two_processes_train_like_one(objective, norm, source, target, tmp_path):
+    source, target = (replace(domain, batch_size=3) for domain in (source, target))  # unequal shares
     torch.save(steps_for(objective, source, target), tmp_path / "steps.pt")
     assert train(objective, tmp_path / "one", 1, norm=norm) == 0
     assert train(objective, tmp_path / "two", 2, norm=norm) == 0
