@@ -108,8 +108,8 @@ class Plan:
         # kills after 30 s, which a large state on a busy network disk may need more than.
         signals = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
         return (
-            f"TORCH_ELASTIC_SHUTDOWN_TIMEOUT=300 python -m torch.distributed.run --standalone --nproc-per-node {gpus} --signals-to-handle {signals} "
-            "-m -- bismap"
+            f"TORCH_ELASTIC_SHUTDOWN_TIMEOUT=300 python -m torch.distributed.run --standalone --nproc-per-node {gpus} "
+            f"--signals-to-handle {signals} -m -- bismap"
         )
 
     @_told_plainly

@@ -18,7 +18,8 @@ from bismap.verbs import VERBS
 from workflow.scope import RESULTS
 
 _JOB = re.compile(
-    r"^Job \d+: (?P<job>.*)\nReason: (?P<reason>.*)\nShell command: (?:[A-Z_]+=\d+ )?python -m (?:torch.* )?bismap (?P<command>.*)$",
+    r"^Job \d+: (?P<job>.*)\nReason: (?P<reason>.*)\n"
+    r"Shell command: (?:[A-Z_]+=\d+ )?python -m (?:torch.* )?bismap (?P<command>.*)$",
     re.MULTILINE,
 )
 _MISSING = object()
