@@ -13,8 +13,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -24,6 +24,7 @@ NEEDED = ("slurmctld", "slurmd", "sbatch", "munged", "gcc")
 CPU_NODE, GPU_NODES = "c1", ("g1", "g2")
 # Set in every job's environment by the task prolog; SLURM_* would not do: Snakemake takes them from what it starts.
 MARK = "BISMAP_CLUSTER_NODE"
+MUTE = "mute"  # while a file of this name is there, squeue knows of no job
 DEVICES = {"g1": "/dev/null", "g2": "/dev/zero"}  # what stands for a card
 
 SLURM_CONF = """\
@@ -113,6 +114,16 @@ class Cluster:
         os.kill(daemon, signal.SIGKILL)
         self._kill_jobs(name)
 
+    @contextmanager
+    def mute(self) -> Iterator[None]:
+        """Slurm answers no question about jobs meanwhile."""
+        file = self.folder / MUTE
+        file.touch()
+        try:
+            yield
+        finally:
+            file.unlink()
+
     def stop(self) -> None:
         """Stop all daemons, and what is left of their jobs."""
         for name in (CPU_NODE, *GPU_NODES):
@@ -149,15 +160,17 @@ class Cluster:
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
         (self.folder / "state").mkdir(exist_ok=True)
         # Snakemake takes SLURM_CONF away from what it starts in a job; on a real cluster the file has a fixed place.
-        srun = self.folder / "bin" / "srun"
-        srun.parent.mkdir(exist_ok=True)
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
-        srun.chmod(0o755)
-        mark = self.folder / "bin" / "mark"
-        mark.write_text(f'#!/bin/sh\necho "export {MARK}={self.folder}:$SLURMD_NODENAME"\n')
-        mark.chmod(0o755)
+        self._script("srun", f'SLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"')
+        self._script("squeue", f'[ -e {self.folder}/{MUTE} ] || exec {shutil.which("squeue")} "$@"')
+        self._script("mark", f'echo "export {MARK}={self.folder}:$SLURMD_NODENAME"')
         build = ["gcc", "-shared", "-fPIC", "-o", str(self.folder / "gres.so"), str(HERE / "gres.c"), "-ldl"]
         subprocess.run(build, check=True)
+
+    def _script(self, name: str, command: str) -> None:
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{command}\n")
+        path.chmod(0o755)
 
     def _munge(self) -> None:
         key = self.folder / "munge.key"

@@ -201,6 +201,17 @@ def test_a_training_over_its_time_limit_goes_on_in_the_next_job(project):
     assert resumed_at(project.training_log()) > 0
 
 
+def test_a_slurm_that_does_not_answer_for_a_while_is_waited_for(project):
+    project.configure(long_training)
+    main = project.start("--profile", "slurm", "results/demo/source_only/model.safetensors")
+    wait_for(lambda: says(project.training_log(), r"step 120/"), "step 120")
+    with project.cluster.mute():
+        wait_for(lambda: says(project.training_log(), "train: done"), "the training's end")
+        time.sleep(30)
+        assert main.poll() is None
+    assert main.wait(timeout=600) == 0
+
+
 def test_a_restart_of_the_main_process_waits_for_the_job_that_still_runs(project):
     project.configure(long_training)
     target = "results/demo/source_only/model.safetensors"
