@@ -91,7 +91,9 @@ def test_an_extractor_from_a_weights_file(finish):
     raw["experiments"]["gta"]["starts"]["simclr"] = "random"
     raw["experiments"]["gta"]["settings"]["extractor"] |= {
         "weights": "simclr_resnet152_sk",
-        "network": {"backbone": "simclr_resnet152", "max_pool_padding": "same"},
+        # Snakemake lays a second configuration over the first: what is to go must be set to nothing.
+        "network": {"backbone": "simclr_resnet152", "width": None, "max_pool_padding": "same"},
+        "output_stride": 32,
         "pretrain": None,
     }
     path = folder / "flipped.yaml"
