@@ -280,6 +280,11 @@ except BismapError as error:
     print(error)
 assert not store.has("s", "k")
 assert (store.entry("s", "early") / "a").read_text() == "early"
+"""
+THE_NEXT_JOB = """
+from pathlib import Path
+from bismap.store import Store
+store = Store(Path({root!r}))
 store.produce("s", "k", lambda out, state: (out / "a").write_text("small"), {{}})
 assert not list((store.root / ".work").iterdir())
 """
@@ -295,8 +300,11 @@ def test_a_full_disk_is_named_and_leaves_nothing_half(tmp_path, writer):
     mount = f"mount -t tmpfs -o size=2m none {tmp_path}"
     if shutil.which("unshare") is None or _in_a_namespace(mount).returncode:
         pytest.skip("this machine lets nobody mount a small disk")
-    script = ON_A_SMALL_DISK.format(root=str(tmp_path / ".store"), writer=WRITERS[writer])
-    done = _in_a_namespace(f"{mount}; {sys.executable} -c '{script.replace(chr(39), chr(34))}'")
+    root = str(tmp_path / ".store")
+    # Two processes: threads of a failed writer may go on writing until theirs ends.
+    scripts = [ON_A_SMALL_DISK.format(root=root, writer=WRITERS[writer]), THE_NEXT_JOB.format(root=root)]
+    runs = "; ".join(f"{sys.executable} -c '{script.replace(chr(39), chr(34))}'" for script in scripts)
+    done = _in_a_namespace(f"{mount}; {runs}")
     assert done.returncode == 0, done.stderr
     assert "no space left on the disk" in done.stdout
     assert str(tmp_path / ".store") in done.stdout
