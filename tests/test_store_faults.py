@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bismap.errors import BismapError
-from bismap.store import DEAD_AFTER_S, ENTRY, STATE_DAYS, Store, link
+from bismap.locks import DEAD_AFTER_S
+from bismap.store import ENTRY, STATE_DAYS, Store, link
 from bismap.store_tools import damaged, held, prune
 
 OTHER_DISK = Path("/dev/shm")
@@ -178,7 +179,7 @@ def test_pruning_removes_what_a_silent_job_of_another_node_left(store):
 
 
 def test_a_job_of_another_node_is_waited_for_until_it_falls_silent(store, monkeypatch):
-    monkeypatch.setattr("bismap.store.DEAD_AFTER_S", 5.0)
+    monkeypatch.setattr("bismap.locks.DEAD_AFTER_S", 5.0)
     path = _locked_elsewhere(store, "k")
     stop = threading.Event()
 
