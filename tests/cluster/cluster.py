@@ -114,6 +114,14 @@ class Cluster:
         os.kill(daemon, signal.SIGKILL)
         self._kill_jobs(name)
 
+    def freeze(self, command: str) -> None:
+        """Let the processes of a command stand still in their job; Slurm wakes them when it ends the job."""
+        words = command.split()
+        for node in (CPU_NODE, *GPU_NODES):
+            for process in self._of_node(node):
+                if process.cmdline()[: len(words)] == words:
+                    process.suspend()
+
     @contextmanager
     def mute(self) -> Iterator[None]:
         """Slurm answers no question about jobs meanwhile."""

@@ -51,7 +51,7 @@ class _Wildcards:
 @pytest.mark.parametrize("run", ["gpa", "bismap", "bismap_distilled"])
 def test_resnet101_makes_a_step_of_each_objective(data, tmp_path, run):
     config = load_config(ROOT / "config.yaml")
-    settings = stage_settings("train", config, RawData(config), _Wildcards(run))["settings"]
+    settings = stage_settings("train", config, RawData(config), _Wildcards(run))
     settings |= {"init": "random", "iterations": 1, "batch_source": 2, "batch_target": 2, "warmup_iterations": 0}
     inputs = {"source_index": (data / "source-index/index.csv",)}
     if run != "gpa":

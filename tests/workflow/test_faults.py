@@ -109,12 +109,20 @@ def test_a_damaged_part_is_named_and_it_alone_is_made_anew(project):
 
 def test_clocks_that_differ_rerun_nothing(project):
     """Files of a machine whose clock is ahead: small inputs count by content, and nothing here is large."""
-    ahead = time.time() + 3600
-    for name in ("datasets/gta5/index.csv", "gta/gpa/model.safetensors", "gta/stylized/0-of-2.csv"):
-        path = project / "results" / name
-        os.utime(path, (ahead, ahead))
-        os.utime(path, (ahead, ahead), follow_symlinks=False)
-    assert planned(project, "results/gta/bismap_distilled.json") == set()
+    names = ("datasets/gta5/index.csv", "gta/gpa/model.safetensors", "gta/stylized/0-of-2.csv")
+    paths = [project / "results" / name for name in names]
+
+    def set_clock(seconds: float) -> None:
+        for path in paths:
+            os.utime(path, (seconds, seconds))
+            os.utime(path, (seconds, seconds), follow_symlinks=False)
+
+    now = time.time()
+    set_clock(now + 3600)
+    try:
+        assert planned(project, "results/gta/bismap_distilled.json") == set()
+    finally:
+        set_clock(now)  # other tests use this experiment
 
 
 def test_two_gpus_on_a_training_rule_make_one_torchrun_of_two_processes(tmp_path):

@@ -4,14 +4,14 @@ Parameters do not depend on the output stride: dilation replaces the last stride
 segmentation (stride 16) and the transferability extractor (stride 32).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+from torch import nn
 
 from bismap.errors import BismapError
 from bismap.models.simclr_resnet import SimclrResNet
+from bismap.models.small_resnet import SmallBackbone
 
 TORCHVISION_LAYERS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 SIMCLR_RESNET152 = "simclr_resnet152"
@@ -26,7 +26,6 @@ HEAD_SETTINGS = (
     "dropout",
 )
 OUTPUT_STRIDES = (16, 32)
-MULTI_GRID = (1, 2, 4)  # A§2.1; multiplies the base dilation 2 of a layer4 kept at stride 16
 
 
 def build_backbone(settings: Mapping[str, Any], output_stride: int) -> nn.Module:
@@ -53,7 +52,9 @@ def build_backbone(settings: Mapping[str, Any], output_stride: int) -> nn.Module
     if output_stride not in OUTPUT_STRIDES:
         raise BismapError(f"output_stride: expected one of {list(OUTPUT_STRIDES)}, got {output_stride}")
     if name in TORCHVISION_LAYERS:
-        backbone = TorchvisionBackbone(name, output_stride)
+        from bismap.models.torchvision_resnet import TorchvisionBackbone  # its import takes 2 s and all of torchvision
+
+        backbone = TorchvisionBackbone(name, TORCHVISION_LAYERS[name], output_stride)
     elif name == "small":
         backbone = SmallBackbone(required(settings, "width"), output_stride)
     elif name == SIMCLR_RESNET152:
@@ -78,70 +79,6 @@ def kaiming_init(module: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-
-
-class TorchvisionBackbone(ResNet):
-    """torchvision's ResNet-50 or -101 without its classifier, tensor names unchanged."""
-
-    low_channels = 256
-    out_channels = 2048
-
-    def __init__(self, name: str, output_stride: int) -> None:
-        layers = list(TORCHVISION_LAYERS[name])
-        super().__init__(
-            Bottleneck,
-            layers,
-            num_classes=1,
-            replace_stride_with_dilation=[False, False, output_stride == 16],
-        )
-        del self.avgpool, self.fc
-        self.identity = {"backbone": name}
-        if output_stride == 16:
-            _dilate([[block.conv2] for block in self.layer4])
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        low = self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
-        return {"low": low, "out": self.layer4(self.layer3(self.layer2(low)))}
-
-
-class SmallBackbone(nn.Module):
-    """A ResNet-18 in miniature for demonstrations on a CPU: 3x3 stem, ``width``..8 ``width`` channels.
-
-    There is no max-pooling: the stem and the first block halve the image, so that layer1 has stride 4.
-    """
-
-    def __init__(self, width: int, output_stride: int) -> None:
-        super().__init__()
-        if width < 1:
-            raise BismapError(f"width: expected at least 1 base channel, got {width}")
-        self.identity = {"backbone": "small", "width": width}
-        self.low_channels, self.out_channels = width, 8 * width
-        self.conv1 = nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU(inplace=True)
-        self.layer1 = _basic_layer(width, width, stride=2)
-        self.layer2 = _basic_layer(width, 2 * width, stride=2)
-        self.layer3 = _basic_layer(2 * width, 4 * width, stride=2)
-        self.layer4 = _basic_layer(4 * width, 8 * width, stride=output_stride // 16)
-        if output_stride == 16:
-            _dilate([[block.conv1, block.conv2] for block in self.layer4])
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        low = self.layer1(self.relu(self.bn1(self.conv1(x))))
-        return {"low": low, "out": self.layer4(self.layer3(self.layer2(low)))}
-
-
-def _basic_layer(inplanes: int, planes: int, stride: int) -> nn.Sequential:
-    # a projection even where shapes agree, so that the tensors are the same at every output stride
-    shortcut = nn.Sequential(nn.Conv2d(inplanes, planes, 1, stride, bias=False), nn.BatchNorm2d(planes))
-    return nn.Sequential(BasicBlock(inplanes, planes, stride, shortcut), BasicBlock(planes, planes))
-
-
-def _dilate(blocks: Sequence[Sequence[nn.Conv2d]]) -> None:
-    """Give the 3x3 convolutions of layer4's blocks the dilations 2, 4, 8: a multi-grid at base 2 (A§2.1)."""
-    for convolutions, grid in zip(blocks, MULTI_GRID, strict=False):
-        for convolution in convolutions:
-            convolution.dilation = convolution.padding = (2 * grid, 2 * grid)
 
 
 def _simclr_resnet152(settings: Mapping[str, Any], output_stride: int) -> SimclrResNet:
