@@ -11,7 +11,6 @@ rule train:
         "results/logs/{exp}/{run}/train.log",
     benchmark:
         "results/benchmarks/{exp}/{run}/train.tsv"
-    retries: 2
     conda:
         "../envs/cuda.yaml"
     threads: 16

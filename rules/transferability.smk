@@ -10,7 +10,6 @@ rule extractor:
         "results/logs/{exp}/extractor.log",
     benchmark:
         "results/benchmarks/{exp}/extractor.tsv"
-    retries: 2
     conda:
         "../envs/cuda.yaml"
     threads: 8

@@ -26,7 +26,7 @@ def _make(store: Store, stage: str, code: str) -> None:
 def test_packages_count_only_on_demand(tmp_path, upgrade):
     off, on = code_of("train", tmp_path), code_of("train", tmp_path, packages=True)
     upgrade("torch", "99.0")
-    assert code_of("train", tmp_path) == off == fingerprint("bismap.stages.train")
+    assert code_of("train", tmp_path) == off == fingerprint("bismap.stages.train", "bismap.numerics")
     assert code_of("train", tmp_path, packages=True) != on
 
 
@@ -51,7 +51,7 @@ def test_accepted_code_keeps_the_older_name_with_and_without_packages(tmp_path, 
     store = Store(tmp_path)
     _make(store, "train", "0123456789abcdef")
     upgrade("torch", "99.0")
-    assert accept(store, "train") == (fingerprint("bismap.stages.train"), "0123456789abcdef")
+    assert accept(store, "train") == (fingerprint("bismap.stages.train", "bismap.numerics"), "0123456789abcdef")
     assert code_of("train", tmp_path) == code_of("train", tmp_path, packages=True) == "0123456789abcdef"
     upgrade("torch", "100.0")
     assert code_of("train", tmp_path, packages=True) != "0123456789abcdef"
@@ -59,7 +59,7 @@ def test_accepted_code_keeps_the_older_name_with_and_without_packages(tmp_path, 
 
 def test_a_switch_to_packages_that_count_can_be_accepted(tmp_path):
     store = Store(tmp_path)
-    code = fingerprint("bismap.stages.train")
+    code = fingerprint("bismap.stages.train", "bismap.numerics")
     _make(store, "train", code)
     assert held_stages(store) == ["train"]
     assert accept(store, "train") == (code, code)

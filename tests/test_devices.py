@@ -3,7 +3,6 @@
 import logging
 import os
 import stat
-import tempfile
 import threading
 import time
 from contextlib import ExitStack
@@ -21,7 +20,7 @@ A, B = "1f0b6e8c-0000-0000-0000-00000000000a", "1f0b6e8c-0000-0000-0000-00000000
 
 @pytest.fixture(autouse=True)
 def _lock_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("bismap.devices.LOCKS", tmp_path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 

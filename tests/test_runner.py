@@ -48,7 +48,7 @@ def log(folder: Path) -> str:
 
 
 def wait_for_step(folder: Path, step: int) -> None:
-    for _ in range(1200):
+    for _ in range(6000):
         if any(int(done) >= step for done in re.findall(r"step (\d+)/", log(folder))):
             return
         time.sleep(0.05)
@@ -64,12 +64,14 @@ def test_other_settings_never_go_on_from_a_killed_training(folder):
     assert not list((folder / "results/.store/.work").iterdir())
     assert not list((folder / "results/.store/.locks").iterdir())
 
+    (folder / "train.log").unlink()
     other = train(folder, settings | {"lr": 0.01})
     wait_for_step(folder, 4)
     other.kill()
     other.wait()
     assert "training starts at step 0 of 3000" in log(folder)
 
+    (folder / "train.log").unlink()
     again = train(folder, settings)
     wait_for_step(folder, 44)
     again.kill()

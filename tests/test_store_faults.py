@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bismap.errors import BismapError
-from bismap.locks import DEAD_AFTER_S
+from bismap.locks import DEAD_AFTER_S, EX_LOST
 from bismap.store import ENTRY, STATE_DAYS, Store, link
 from bismap.store_tools import damaged, held, prune
 
@@ -196,6 +197,20 @@ def test_a_job_of_another_node_is_waited_for_until_it_falls_silent(store, monkey
     other.join()
 
 
+def test_a_lock_that_was_made_although_the_answer_says_it_exists_is_held(store, monkeypatch):
+    """NFS asks again when an answer is lost, and is then told of the lock that it has just made."""
+    link = os.link
+
+    def link_twice(source: Path, target: Path) -> None:
+        link(source, target)
+        raise FileExistsError(target)
+
+    monkeypatch.setattr(os, "link", link_twice)
+    store.produce("s", "k", _write("x"), {})
+    assert (store.entry("s", "k") / "model.txt").read_text() == "x"
+    assert not list((store.root / ".locks").iterdir())
+
+
 def test_the_work_of_a_job_that_was_taken_for_dead_is_dropped(store):
     def work(out: Path, state: Path) -> None:
         (out / "model.txt").write_text("late")
@@ -205,6 +220,41 @@ def test_the_work_of_a_job_that_was_taken_for_dead_is_dropped(store):
         store.produce("s", "k", work, {})
     assert not store.has("s", "k")
     assert (store.root / ".locks" / "s-k.lock").read_text() == ELSEWHERE
+
+
+def test_a_process_that_lost_its_lock_is_ended_at_once(store):
+    """Else it would go on to write into the new owner's folders for as long as its work lasts."""
+    script = f"""
+import time
+from pathlib import Path
+from bismap import locks
+from bismap.store import Store
+locks.HEARTBEAT_S = 0.1
+store = Store(Path({str(store.root)!r}))
+def work(out, state):
+    (store.root / ".locks" / "s-k.lock").write_text({ELSEWHERE!r})
+    time.sleep(60)
+store.produce("s", "k", work, {{}})
+"""
+    ended = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, timeout=50, check=False)
+    assert ended.returncode == EX_LOST
+    assert "is held by another job now (another-node 4711" in ended.stderr
+    assert not store.has("s", "k")
+    assert (store.root / ".locks" / "s-k.lock").read_text() == ELSEWHERE
+
+
+def test_a_waiter_that_was_cut_off_from_the_disk_itself_does_not_take_the_owner_for_dead(store, monkeypatch):
+    path = _locked_elsewhere(store, "k")
+    clock = [0.0]
+
+    def sleep(_seconds: float) -> None:
+        if clock[0]:
+            path.unlink()  # the owner, cut off like the waiter, is back and ends its work
+        clock[0] += 10 * DEAD_AFTER_S
+
+    monkeypatch.setattr("bismap.locks.time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    store.produce("s", "k", _write("mine"), {})
+    assert store.has("s", "k")
 
 
 def test_a_state_that_is_gone_on_from_is_not_given_up(store):

@@ -182,7 +182,7 @@ def _pseudo_label_quality(scope: Scope, wildcards: Any) -> Settings:
 
 
 def _predict(scope: Scope, wildcards: Any) -> Settings:
-    # One split may serve both roles; the views are those of the role that asks for the labels of that split.
+    # One split may serve both roles; its predictions are one set of files, with the views of the evaluation.
     predict = scope.settings.predict
     role = "evaluate" if wildcards.split == scope.split("evaluate") else "adapt"
     views = predict.evaluate if role == "evaluate" else predict.teach

@@ -54,7 +54,7 @@ def held_stages(store: Store) -> list[str]:
 def _current(stage: str) -> tuple[str, str]:
     """Today's code without and with the versions of its packages."""
     module = f"bismap.stages.{stage}"
-    code = fingerprint(module)
+    code = fingerprint(module, *(["bismap.numerics"] if VERBS[stage].gpu else []))
     return code, f"{code}+{fingerprint_of(module)}"
 
 

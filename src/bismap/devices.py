@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from bismap.errors import BismapError
 from bismap.processes import ALONE, Processes
 
 POLL_S = 1.0
+LOCKS = Path("/tmp")  # not the user's own temporary folder: the locks are between all jobs of the machine
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def _first_free(count: int) -> tuple[int, IO[bytes]]:
 
 
 def _lock_file(uuid: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"bismap-cuda-{uuid}.lock"
+    return LOCKS / f"bismap-cuda-{uuid}.lock"
 
 
 def _open_lock(path: Path) -> IO[bytes]:

@@ -16,12 +16,18 @@ PACKAGE = Path(__file__).parent
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def fingerprint(module: str) -> str:
-    """Fingerprint (16 hex digits) of ``module``, e.g. ``"bismap.stages.train"``, and all it imports here."""
+def fingerprint(*modules: str) -> str:
+    """Fingerprint (16 hex digits) of modules, e.g. ``"bismap.stages.train"``, and all they import here."""
     digest = hashlib.sha256()
-    for name in sorted(closure(module)):
+    for name in sorted(frozenset().union(*map(closure, modules))):
         digest.update(f"{name}={_tree_hash(_path(name))}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def forget() -> None:
+    """Read all modules anew at the next fingerprint: they may have been edited meanwhile."""
+    for cached in (closure, imports, _imported, _tree, _tree_hash):
+        cached.cache_clear()
 
 
 @cache

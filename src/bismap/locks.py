@@ -20,6 +20,8 @@ from bismap.errors import BismapError
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 10.0
+POLL_S = 0.5
+EX_LOST = 75  # exit status of a process that has lost a lock
 DEAD_AFTER_S = 90.0
 
 
@@ -44,10 +46,14 @@ class Lease:
         except FileNotFoundError:
             owner = "nobody"
         if owner != self.me:
-            raise BismapError(
-                f"{self.path} is held by another job now ({owner}): this one had given no sign of life for "
-                f"{DEAD_AFTER_S:.0f} s. Its work is dropped, the other one does it"
-            )
+            raise BismapError(_lost(self.path, owner))
+
+
+def _lost(path: Path, owner: str) -> str:
+    return (
+        f"{path} is held by another job now ({owner}): this one had given no sign of life for "
+        f"{DEAD_AFTER_S:.0f} s. Its work is dropped, the other one does it"
+    )
 
 
 @contextmanager
@@ -101,7 +107,7 @@ def _held(path: Path, me: str) -> Iterator[None]:
 
 def _acquire(path: Path, me: str) -> None:
     seen: tuple[str, float] | None = None
-    since = time.monotonic()
+    silent, before = 0.0, time.monotonic()
     while not _create(path, me):
         try:
             now = (path.read_text(), path.stat().st_mtime)
@@ -109,12 +115,13 @@ def _acquire(path: Path, me: str) -> None:
             continue
         if seen is None and not _owner_is_dead(now[0]):
             log.info("waiting for another job that does the same work (%s)", now[0])
-        if now != seen:
-            seen, since = now, time.monotonic()
-        if _owner_is_dead(now[0]) or time.monotonic() - since > DEAD_AFTER_S:
+        # A waiter that could not read the disk for long has not heard the owner be silent for so long.
+        silent = silent + min(time.monotonic() - before, 2 * POLL_S) if now == seen else 0.0
+        seen, before = now, time.monotonic()
+        if _owner_is_dead(now[0]) or silent > DEAD_AFTER_S:
             _break(path, now[0])
         else:
-            time.sleep(0.5)
+            time.sleep(POLL_S)
 
 
 def _break_dead(path: Path) -> bool:
@@ -133,13 +140,13 @@ def _break_dead(path: Path) -> bool:
 def _create(path: Path, me: str) -> bool:
     # A hard link to a complete file is atomic on NFS too, where O_EXCL once was not.
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    temporary.write_text(me)
     try:
+        temporary.write_text(me)
         os.link(temporary, path)
     except FileExistsError:
         return temporary.stat().st_nlink == 2  # NFS: it was made, but the answer was lost and it was asked for again
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     return True
 
 
@@ -181,5 +188,9 @@ def _break(path: Path, owner: str) -> None:
 def _heartbeat(path: Path, me: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_S):
         with suppress(OSError):  # a network disk may be away for a moment
-            if path.read_text() == me:
-                os.utime(path)
+            owner = path.read_text()
+            if owner != me:
+                # What the new owner does in the same folders must not be disturbed for one more moment.
+                log.error("%s: this job is ended at once", _lost(path, owner))
+                os._exit(EX_LOST)
+            os.utime(path)

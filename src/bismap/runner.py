@@ -8,7 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 from bismap.code import code_of
 from bismap.devices import hold_device
 from bismap.errors import BismapError
+from bismap.fingerprint import forget
 from bismap.job import Job
 from bismap.packages import versions
 from bismap.processes import Processes
-from bismap.store import ENTRY, MANIFEST, Store, content, entry_of, key_of, link, sha256_file
+from bismap.store import ENTRY, MANIFEST, Store, content, entry_of, key_of, link, pinned, sha256_file
 from bismap.verbs import VERBS
 
 log = logging.getLogger(__name__)
@@ -65,19 +66,25 @@ def run(request: Request, store: Store) -> Path:
 
 def _produce(request: Request, store: Store, processes: Processes) -> Path:
     code = code_of(request.verb, store.root, request.packages)
+    # From here on what public paths lead to may change, by other jobs: this one keeps to what it has begun with.
+    request = _pinned(request)
     contents = {name: [content(path) for path in paths] for name, paths in sorted(request.inputs.items())}
     traced = trace(request.inputs) if VERBS[request.verb].traced else {}
     key = key_of(request.settings, code, contents, {"shard": request.shard, "provenance": traced})
     if store.has(request.verb, key):
         log.info("%s: already in the store as %s", request.verb, key)
 
+    for public in request.outputs.values():
+        store.claim(public, key)
+
     def work(out: Path, state: Path) -> None:
-        processes.announce((out, state))
+        _load(request, store, code)
+        processes.announce((request, out, state))
         _work(request, traced, processes, out, state)
 
     try:
         entry = store.produce(
-            request.verb, key, work, _provenance(request, code, key), partial(_publish, request, store)
+            request.verb, key, work, _provenance(request, code, key), partial(_publish, request, store, key)
         )
     except Exception:
         for public in request.outputs.values():
@@ -89,11 +96,30 @@ def _produce(request: Request, store: Store, processes: Processes) -> Path:
     return entry
 
 
+def _pinned(request: Request) -> Request:
+    roots = {name: str(pinned(Path(path))) for name, path in request.setup.get("roots", {}).items()}
+    inputs = {name: [pinned(path) for path in paths] for name, paths in request.inputs.items()}
+    return replace(request, inputs=inputs, setup={**request.setup, "roots": roots})
+
+
+def _load(request: Request, store: Store, code: str) -> None:
+    """Import the stage's code and make sure that it still is what the key was made of: a job may have waited for hours.
+
+    Raises:
+        BismapError: if it was edited meanwhile.
+    """
+    importlib.import_module(f"bismap.stages.{request.verb}")
+    forget()
+    if code_of(request.verb, store.root, request.packages) != code:
+        raise BismapError(f"the code of {request.verb} was edited while this job waited: start it again")
+
+
 def _assist(request: Request, processes: Processes) -> Path:
     """What every process but the first does: work with it, if it finds that there is work to do."""
     told = processes.announce(None)
     while isinstance(told, tuple):
-        _work(request, {}, processes, *told)
+        pinned_request, out, state = told
+        _work(pinned_request, {}, processes, out, state)
         told = processes.announce(None)
     return told
 
@@ -127,22 +153,24 @@ def _work(request: Request, traced: Mapping[str, Any], processes: Processes, out
 def _on_device(
     run_stage: Callable[[Job], None], make: Callable[..., Job], wanted: str, threads: int, processes: Processes
 ) -> None:
-    import torch
+    from bismap.numerics import set_up
 
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.deterministic = True  # the same sums in the same order at every run (A§2.2)
-    torch.backends.cudnn.allow_tf32 = False  # fp32 means 24 bits of mantissa, as on a CPU
+    set_up(threads)
     with hold_device(wanted, processes) as device:
         log.info("computing on %s with %d threads, process %d of %d", device, threads, processes.rank, processes.size)
         run_stage(make(device=device))
 
 
-def _publish(request: Request, store: Store, entry: Path) -> None:
+def _publish(request: Request, store: Store, key: str, entry: Path) -> None:
     verb = VERBS[request.verb]
     for flag, public in request.outputs.items():
         file = entry / verb.outputs[flag]
         if not file.is_file():
             raise BismapError(f"{request.verb} did not write {verb.outputs[flag]} (entry {entry})")
+        if store.newest_claim(public) not in (key, None):
+            # As after a restart with other settings, while this job ran on.
+            log.warning("%s is left to a job that was started later; this result is kept at %s", public, entry)
+            continue
         # The folder first: Snakemake takes the file as the sign that all is there.
         if verb.folder and flag == "manifest":
             link(public.with_suffix(""), entry)

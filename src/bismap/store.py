@@ -8,6 +8,7 @@ Layout below the root (``results/.store``)::
 
     {stage}/{key}/      an entry: the stage's files, manifest.csv, entry.json
     .last/              for each public path that ever was, a link to its last good result
+    .newest/            for each public path, the key of the job that was started last for it
     .work/              private folders of running jobs
     .state/{stage}/{key}/   what a killed job goes on from
     .locks/             one lock file per key in work
@@ -34,6 +35,7 @@ from bismap.locks import Lease, hold, hold_if_free
 
 MANIFEST = "manifest.csv"
 ENTRY = "entry.json"
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 STATE_DAYS = 30.0  # a killed job that nobody has continued for so long is given up
 
 
@@ -88,7 +90,7 @@ class Store:
             BismapError: if the disk is full, or another process has taken over; nothing is committed then.
         """
         entry = self.entry(stage, key)
-        with self.lock(stage, key) as lease:
+        with self._naming_a_full_disk(), self.lock(stage, key) as lease:
             self.remove_left_overs(stage, key)
             if not self.has(stage, key):
                 self.discard(stage, key)
@@ -97,7 +99,7 @@ class Store:
                         work(out, self.state(stage, key))
                         _seal(out, provenance)
                     _commit(out, entry)
-                self._drop_states(stage, key)
+            self._drop_states(stage, key)
             with suppress(PermissionError):
                 os.utime(entry / ENTRY)  # used now: pruning starts with what was not used for longest
             publish(entry)
@@ -111,13 +113,22 @@ class Store:
             yield out
         except Exception as error:
             if _is_disk_full(error, out):
-                raise BismapError(self._full(out, error)) from error
+                written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+                raise BismapError(self._full(written, error)) from error
             raise
         finally:
             _remove(out)
 
-    def _full(self, out: Path, error: Exception) -> str:
-        written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    @contextmanager
+    def _naming_a_full_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in NO_SPACE:
+                raise BismapError(self._full(0, error)) from error
+            raise
+
+    def _full(self, written: int, error: Exception) -> str:
         return (
             f"no space left on the disk of {self.root}: {shutil.disk_usage(self.root).free / 1e6:.1f} MB are free, "
             f"the job had written {written / 1e6:.1f} MB and needs more ({error}). Nothing of it is kept, earlier "
@@ -168,20 +179,34 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{stage}-{key}.lock"
 
+    def claim(self, public: Path, key: str) -> None:
+        """Note the key of the job that was started last for a public path: that one alone may link it."""
+        path = self._beside(".newest", public)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+            temporary.write_text(key)
+            temporary.replace(path)
+
+    def newest_claim(self, public: Path) -> str | None:
+        """Key of the job that was started last for a public path; None if none was."""
+        path = self._beside(".newest", public)
+        return path.read_text() if path is not None and path.is_file() else None
+
     def last_good(self, public: Path) -> Path | None:
         """Where the last good result of a public path still lies when Snakemake has taken that path away."""
-        path = self._last(public)
+        path = self._beside(".last", public)
         return path if path is not None and path.exists() else None
 
     def remember(self, public: Path, target: Path) -> None:
         """Note ``target`` as the last good result of ``public``, a path beside the store."""
-        path = self._last(public)
+        path = self._beside(".last", public)
         if path is not None:
             link(path, target)
 
-    def _last(self, public: Path) -> Path | None:
+    def _beside(self, kind: str, public: Path) -> Path | None:
         beside, path = self.root.parent.absolute(), public.absolute()
-        return self.root / ".last" / path.relative_to(beside) if path.is_relative_to(beside) else None
+        return self.root / kind / path.relative_to(beside) if path.is_relative_to(beside) else None
 
 
 def _seal(out: Path, provenance: Mapping[str, Any]) -> None:
@@ -236,6 +261,11 @@ def entry_of(path: Path) -> Path | None:
     return None
 
 
+def pinned(path: Path) -> Path:
+    """The file of an entry that a public path leads to now, wherever that will lead later; other paths as they are."""
+    return path if entry_of(path) is None else path.resolve()
+
+
 def content(path: Path) -> str:
     """Identity of an input's content.
 
@@ -281,7 +311,7 @@ def _is_disk_full(error: BaseException | None, out: Path) -> bool:
     if shutil.disk_usage(out).free < 1 << 16:
         return True
     while error is not None:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+        if getattr(error, "errno", None) in NO_SPACE or "No space left" in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -7,6 +7,7 @@ Needs root and Debian's packages slurmctld, slurmd, slurm-client, munge, and gcc
 """
 
 import argparse
+import itertools
 import os
 import shutil
 import signal
@@ -114,13 +115,21 @@ class Cluster:
         os.kill(daemon, signal.SIGKILL)
         self._kill_jobs(name)
 
-    def freeze(self, command: str) -> None:
-        """Let the processes of a command stand still in their job; Slurm wakes them when it ends the job."""
-        words = command.split()
-        for node in (CPU_NODE, *GPU_NODES):
-            for process in self._of_node(node):
+    @contextmanager
+    def frozen(self, command: str) -> Iterator[None]:
+        """The processes of a command stand still in their jobs meanwhile; Slurm wakes them where it ends a job."""
+        words, processes = command.split(), []
+        for process in itertools.chain.from_iterable(map(self._of_node, (CPU_NODE, *GPU_NODES))):
+            with suppress(psutil.NoSuchProcess):
                 if process.cmdline()[: len(words)] == words:
                     process.suspend()
+                    processes.append(process)
+        try:
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     @contextmanager
     def mute(self) -> Iterator[None]:

@@ -30,6 +30,7 @@ IN_A_TEST = {
     "latency-wait": 10,
     "set-threads": dict.fromkeys(VERBS, 1),  # the nodes claim more cores than this machine has
 }
+TRAINING = "python -m bismap train"
 SHARDED = {name for name, verb in VERBS.items() if verb.sharded}
 
 
@@ -47,6 +48,7 @@ class Project:
 
     def __init__(self, folder: Path, cluster: Cluster) -> None:
         self.folder, self.cluster = folder, cluster
+        self.started: list[subprocess.Popen[bytes]] = []
         for name in ("src", "workflow", "rules", "envs", "profiles", "slurm"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         shutil.copy(ROOT / "Snakefile", folder)
@@ -77,7 +79,18 @@ class Project:
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         log = (self.folder / "snakemake.log").open("ab")
         command = [str(Path(sys.executable).parent / "snakemake"), *arguments]
-        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        self.started.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End what a failed test has left, so that it does not work on beside the next."""
+        for process in self.started:
+            process.kill()
+            process.wait()
+        jobs = self.cluster.command("squeue", "--noheader", "--format=%A").split()
+        if jobs:
+            self.cluster.command("scancel", *jobs)
 
     def run(self, *arguments: str) -> None:
         assert self.start(*arguments).wait() == 0, (self.folder / "snakemake.log").read_text()[-6000:]
@@ -111,8 +124,10 @@ class Project:
 
 
 @pytest.fixture
-def project(cluster, tmp_path) -> Project:
-    return Project(tmp_path, cluster)
+def project(cluster, tmp_path) -> Iterator[Project]:
+    project = Project(tmp_path, cluster)
+    yield project
+    project.stop()
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 600.0) -> None:
@@ -141,6 +156,7 @@ def test_the_method_runs_to_its_json_each_job_where_it_belongs(project):
         assert record["Partition"] == ("gpu" if gpu else "cpu"), rule
         assert (record["NodeList"] in GPU_NODES) == gpu
         assert record.get("TresPerJob") == ("gres:gpu:1" if gpu else None)
+    # Ready at the same time, parts go as an array; those of pseudo_labels follow one by one on those of densities.
     assert {rule for job, rule in rules.items() if "_" in job} >= SHARDED - {"pseudo_labels"}
 
 
@@ -192,7 +208,8 @@ def test_a_training_over_its_time_limit_goes_on_in_the_next_job(project):
     project.set_in_profile("train", runtime=1)
     main = project.start("--profile", "slurm", "--retries", "9", "results/demo/source_only/model.safetensors")
     wait_for(lambda: says(project.training_log(), r"step 120/"), "step 120")
-    project.cluster.freeze("python -m bismap train")  # however fast the machine is, it meets its limit
+    with project.cluster.frozen(TRAINING):  # however fast the machine is, it meets its limit
+        wait_for(lambda: "TIMEOUT" in [record["JobState"] for record in project.records()], "the time limit")
     assert main.wait(timeout=600) == 0
     states = [record["JobState"] for record in project.records()]
     assert states[-1] == "COMPLETED"
@@ -216,12 +233,14 @@ def test_a_restart_of_the_main_process_waits_for_the_job_that_still_runs(project
     target = "results/demo/source_only/model.safetensors"
     first = project.start("--profile", "slurm", target)
     wait_for(lambda: says(project.training_log(), r"step 50/"), "step 50")
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    project.run("--unlock", target)
-    project.run("--profile", "slurm", target)
+    with project.cluster.frozen(TRAINING):  # however fast the machine is, the second job comes before its end
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        project.run("--unlock", target)
+        second = project.start("--profile", "slurm", target)
+        wait_for(lambda: says(project.training_log(), "waiting for another job that does the same work"), "the wait")
+    assert second.wait(timeout=600) == 0
     log = project.training_log().read_text()
-    assert "waiting for another job that does the same work" in log
     assert "training starts" not in log
     assert "training goes on" not in log
     assert {record["JobState"] for record in project.records()} == {"COMPLETED"}

@@ -22,8 +22,8 @@ def test_impossible_shard(shard):
 def make_shard(folder, name, files):
     (folder / name).mkdir(parents=True)
     rows = [f"{file},3,{'0' * 64}" for file in sorted(files)]
-    (folder / f"{name}.csv").write_text("\n".join(["path,bytes,sha256", *rows]) + "\n")
-    return folder / f"{name}.csv"
+    (folder / name / "manifest.csv").write_text("\n".join(["path,bytes,sha256", *rows]) + "\n")
+    return folder / name / "manifest.csv"
 
 
 def test_files_of_all_shards_by_id(tmp_path):
@@ -45,7 +45,7 @@ def test_duplicate_ids_are_named(tmp_path):
 def test_tables_of_all_shards(tmp_path):
     manifests = [make_shard(tmp_path, name, ["t.csv"]) for name in ("0-of-2", "1-of-2")]
     assert shards.tables(manifests, "t.csv") == [tmp_path / "0-of-2/t.csv", tmp_path / "1-of-2/t.csv"]
-    with pytest.raises(BismapError, match=r"0-of-2\.csv: the shard holds no file u\.csv"):
+    with pytest.raises(BismapError, match=r"0-of-2/manifest\.csv: the shard holds no file u\.csv"):
         shards.tables(manifests, "u.csv")
 
 

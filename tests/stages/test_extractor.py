@@ -56,11 +56,9 @@ def test_pre_training_writes_the_same_network_each_time(root):
 def test_raw_and_stylised_source_differ(root):
     make_domain(root / "other", "source", 3, 60)
     folder = root / "other" / "source" / "images"
-    (root / "other" / "source" / "images.csv").write_text(
-        "path,bytes,sha256\n" + "".join(f"source{i}.png,1,x\n" for i in range(3))
-    )
+    (folder / "manifest.csv").write_text("path,bytes,sha256\n" + "".join(f"source{i}.png,1,x\n" for i in range(3)))
     extractor.run(make_job(root, "raw", OWN))
-    extractor.run(make_job(root, "stylised", OWN, stylized=[folder.with_suffix(".csv")]))
+    extractor.run(make_job(root, "stylised", OWN, stylized=[folder / "manifest.csv"]))
     raw, stylised = (pd.read_csv(root / out / "metrics.csv")["loss"] for out in ("raw", "stylised"))
     assert not raw.equals(stylised)
 

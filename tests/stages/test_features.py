@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from bismap.data.images import read_image
+from bismap.data.shards import folder
 from bismap.errors import BismapError
 from bismap.models.inputs import normalize
 from bismap.prototypes.feature_store import STORE, gather, open_all
@@ -42,7 +43,7 @@ def run(root, shards, name="features", settings=SETTINGS, **inputs):
 
 
 def stores(manifests):
-    return open_all([path.with_suffix("") / STORE for path in manifests], len(NAMES))
+    return open_all([folder(path) / STORE for path in manifests], len(NAMES))
 
 
 def correct_features(network, images):
@@ -68,7 +69,7 @@ def test_all_correct_features_and_their_counts(tmp_path, network):
     for c in range(len(NAMES)):
         got = gather(stores(manifests), c, 10_000)
         np.testing.assert_allclose(by_row(got), by_row(expected[c]), rtol=2e-3, atol=1e-3)
-    counts = sum(pd.read_csv(path.with_suffix("") / "counts.csv").set_index(["class", "name"]) for path in manifests)
+    counts = sum(pd.read_csv(folder(path) / "counts.csv").set_index(["class", "name"]) for path in manifests)
     assert counts["correct"].tolist() == counts["kept"].tolist() == [len(values) for values in expected]
     assert counts["labelled"].tolist() == [5 * 64, 5 * 63, 0]
     assert counts["correct"].iloc[0] > 100

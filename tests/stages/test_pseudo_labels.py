@@ -30,8 +30,7 @@ def _densities(root, parts):
             writer.add(image_id, *_scores(image_id))
         writer.close()
         write_manifest(folder)
-        manifest = folder.with_name(f"{folder.name}.csv")
-        manifest.write_bytes((folder / "manifest.csv").read_bytes())
+        manifest = folder / "manifest.csv"
         manifests.append(manifest)
     return tuple(manifests)
 

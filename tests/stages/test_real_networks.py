@@ -37,7 +37,6 @@ def data(tmp_path_factory):
     picture.putpalette([0] * 768)
     picture.save(labels / f"{image_id}.png")
     write_manifest(labels)
-    (root / "labels.csv").write_bytes((labels / "manifest.csv").read_bytes())
     return root
 
 
@@ -55,7 +54,7 @@ def test_resnet101_makes_a_step_of_each_objective(data, tmp_path, run):
     settings |= {"init": "random", "iterations": 1, "batch_source": 2, "batch_target": 2, "warmup_iterations": 0}
     inputs = {"source_index": (data / "source-index/index.csv",)}
     if run != "gpa":
-        inputs |= {"target_index": (data / "target-index/index.csv",), "pseudo_labels": (data / "labels.csv",)}
+        inputs |= {"target_index": (data / "target-index/index.csv",), "pseudo_labels": (data / "labels/manifest.csv",)}
     if run == "bismap_distilled":
         from bismap.models.network import build_network
         from bismap.models.weights import save_network

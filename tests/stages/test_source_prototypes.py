@@ -6,6 +6,7 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture
 
+from bismap.data.shards import folder
 from bismap.errors import BismapError
 from bismap.prototypes.feature_store import STORE, write_features
 from bismap.prototypes.features import ClassFeatures
@@ -101,6 +102,6 @@ def test_no_features_at_all(tmp_path):
 def test_damaged_store(tmp_path):
     run(tmp_path, [kept(blobs(50)), kept([]), kept([])])
     manifest = tmp_path / "prototypes-features" / "0-of-1.csv"
-    (manifest.with_suffix("") / STORE / "00" / "features" / "c" / "0" / "0").unlink()
+    (folder(manifest) / STORE / "00" / "features" / "c" / "0" / "0").unlink()
     with pytest.raises(BismapError, match=r"0-of-1/features\.zarr/00/features: 0 of 1 files"):
         source_prototypes.run(make_job(tmp_path, "again", SETTINGS, features=[manifest]))

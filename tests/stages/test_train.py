@@ -55,8 +55,7 @@ def shard(root, name, ids, write):
     for image_id in ids:
         write(folder / f"{image_id}.png")
     write_manifest(folder)
-    (root / f"{name}.csv").write_bytes((folder / "manifest.csv").read_bytes())
-    return root / f"{name}.csv"
+    return folder / "manifest.csv"
 
 
 def pseudo_labels(root, ids=("target0", "target1", "target2")):

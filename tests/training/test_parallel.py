@@ -38,7 +38,9 @@ def train(
         str(folder),
     ]
     environment = os.environ | {"STOP": str(stop), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=environment, check=False, capture_output=True).returncode
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    print(done.stderr)  # pytest shows it where the test fails
+    return done.returncode
 
 
 def assert_alike(first: Path, second: Path) -> None:

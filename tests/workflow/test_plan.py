@@ -22,7 +22,7 @@ def test_missing_data_is_named_with_the_layout_it_must_have(tmp_path, experiment
     (tmp_path / "config.yaml").write_text((ROOT / "config.yaml").read_text())
     began = time.monotonic()
     done = snakemake(tmp_path, "-n", *profile, f"results/{experiment}/bismap_distilled.json", check=False)
-    assert time.monotonic() - began < 30  # a few seconds on an idle machine
+    assert time.monotonic() - began < 60  # a few seconds on an idle machine
     assert done.returncode != 0
     assert "data set `cityscapes` is missing" in done.stdout
     assert "leftImg8bit/{train,val}" in done.stdout
@@ -86,6 +86,14 @@ def test_a_finished_set_keeps_its_layout(tmp_path):
     assert len(shard_names(tmp_path, images=5, shard_images=5)) == 3
     made(tmp_path / "0-of-1", images=5)
     assert len(shard_names(tmp_path, images=5, shard_images=5)) == 1
+
+
+def test_a_set_of_which_a_damaged_part_was_removed_keeps_its_layout(tmp_path):
+    for part in range(2):
+        made(tmp_path / f"{part}-of-3", images=5)
+    (tmp_path / "2-of-3").symlink_to("removed")
+    assert len(shard_names(tmp_path, images=5, shard_images=5)) == 3
+    assert len(shard_names(tmp_path, images=6, shard_images=6)) == 1
 
 
 def test_a_set_that_has_grown_is_dealt_anew(tmp_path):

@@ -1,5 +1,6 @@
 """No stage is given a setting that it does not read: such a setting would rerun it for nothing."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from bismap import cli, runner
+from bismap.fingerprint import PACKAGE
 from bismap.job import Job
 from bismap.verbs import VERBS
 from tests.workflow.runs import snakemake, targets
@@ -94,3 +96,26 @@ def test_every_setting_that_a_stage_is_given_is_read(finish, tmp_path, monkeypat
         unread[name] = sorted(leaves(given) - seen)
     assert len(unread) == len(VERBS)  # less the renderer and the weights, but three objectives
     assert not any(unread.values()), unread
+
+
+def test_a_group_of_settings_taken_whole_is_read_field_by_field():
+    """What goes into ``Class(**settings)`` counts as read above; here each field of such a class is looked for."""
+    trees = [ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    read = {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)}
+    taken = {
+        node.func.id
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and any(item.arg is None for item in node.keywords)
+    }
+    fields = {
+        (node.name, item.target.id)
+        for node in nodes
+        if isinstance(node, ast.ClassDef) and node.name in taken
+        for item in node.body
+        if isinstance(item, ast.AnnAssign)
+    }
+    assert {name for name, _ in fields} >= {"PretrainSettings", "Schedule", "Strong", "Jitter", "Consistency"}
+    assert [f"{name}.{field}" for name, field in sorted(fields) if field not in read] == []

@@ -28,7 +28,7 @@ def files(manifests: Sequence[Path], suffix: str) -> dict[str, Path]:
     Ids hold no dot, so that ``.png`` does not find ``{id}.density.png``.
 
     Args:
-        manifests: ``X.csv`` of each shard folder ``X`` (columns path, bytes, sha256).
+        manifests: of each shard folder (columns path, bytes, sha256).
         suffix: end of the names, with its dot.
 
     Raises:
@@ -40,7 +40,7 @@ def files(manifests: Sequence[Path], suffix: str) -> dict[str, Path]:
             stem = name.removesuffix(suffix)
             if stem == name or "." in stem or "/" in stem:
                 continue
-            path = manifest.with_suffix("") / name
+            path = folder(manifest) / name
             if stem in found:
                 raise BismapError(f"{path}: duplicate of {found[stem]}; remove the shards of one of the two sets")
             found[stem] = path
@@ -56,7 +56,12 @@ def tables(manifests: Sequence[Path], name: str) -> list[Path]:
     for manifest in manifests:
         if name not in _names(manifest):
             raise BismapError(f"{manifest}: the shard holds no file {name}; remove the shard and make it again")
-    return [manifest.with_suffix("") / name for manifest in manifests]
+    return [folder(manifest) / name for manifest in manifests]
+
+
+def folder(manifest: Path) -> Path:
+    """The folder whose files a manifest lists: it lies there, whatever public path leads to it."""
+    return manifest.resolve().parent
 
 
 def _names(manifest: Path) -> Iterator[str]:

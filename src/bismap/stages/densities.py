@@ -21,7 +21,7 @@ def run(job: Job) -> None:
     dataset = open_dataset(job.input("target_index"), job.root("target"))
     items = shards.split(dataset.items(settings["target"]["split"]), job.shard)
     network = load_network(job.input("model"), job.device, dataset.classes.names)
-    bank = gaussian_bank(load_mixtures(job.input("prototypes").with_suffix("")), job.device)
+    bank = gaussian_bank(load_mixtures(shards.folder(job.input("prototypes"))), job.device)
     grid = DensityGrid(settings["density_offset"], settings["density_step"])
     writer = DensityWriter(job.out, grid, dataset.classes.names, dataset.classes.palette())
     images = read_ahead([item.image for item in items], size, job.threads)

@@ -2,6 +2,7 @@
 
 from safetensors.numpy import load_file
 
+from bismap.data.shards import folder
 from bismap.extractor.cell_store import STORE, open_all
 from bismap.job import Job
 from bismap.transferability.distance_table import save_distances
@@ -10,6 +11,6 @@ from bismap.transferability.source_distances import measure
 
 def run(job: Job) -> None:
     """Write distances.npy, images.csv and summary.csv (with d_mean) of the whole source set."""
-    shards = open_all([path.with_suffix("") / STORE for path in job.input_list("cells")])
-    centres = load_file(job.input("centres").with_suffix("") / "centres.safetensors")["centres"]
+    shards = open_all([folder(path) / STORE for path in job.input_list("cells")])
+    centres = load_file(folder(job.input("centres")) / "centres.safetensors")["centres"]
     save_distances(job.out, measure(shards, centres))

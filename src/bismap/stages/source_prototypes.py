@@ -3,6 +3,7 @@
 import logging
 
 from bismap.data.dataset import open_dataset
+from bismap.data.shards import folder
 from bismap.errors import BismapError
 from bismap.job import Job
 from bismap.prototypes.class_fits import ClassFit, fit_class, write_tables
@@ -16,7 +17,7 @@ def run(job: Job) -> None:
     """Write one mixture a class, classes.csv and traces.csv; memory of one class's features."""
     settings = job.settings
     names = open_dataset(job.input("source_index"), job.root("source")).classes.names
-    stores = open_all([path.with_suffix("") / STORE for path in job.input_list("features")], len(names))
+    stores = open_all([folder(path) / STORE for path in job.input_list("features")], len(names))
     fits: list[ClassFit] = []
     for trainid, name in enumerate(names):
         features = gather(stores, trainid, settings["samples_per_class"])

@@ -3,6 +3,7 @@
 import pandas as pd
 from safetensors.numpy import save_file
 
+from bismap.data.shards import folder
 from bismap.extractor.cell_store import STORE, open_all
 from bismap.job import Job
 from bismap.transferability.target_prototypes import cluster, stack_cells
@@ -10,7 +11,7 @@ from bismap.transferability.target_prototypes import cluster, stack_cells
 
 def run(job: Job) -> None:
     """Write centres.safetensors, clusters.csv and summary.csv."""
-    cells = stack_cells(open_all([path.with_suffix("") / STORE for path in job.input_list("cells")]))
+    cells = stack_cells(open_all([folder(path) / STORE for path in job.input_list("cells")]))
     found = cluster(cells, **job.settings, threads=job.threads, device=job.device)
     save_file({"centres": found.centres}, job.out / "centres.safetensors")
     clusters = {"size": found.sizes, "mean_distance": found.mean_distances}

@@ -27,7 +27,7 @@ def run(job: Job) -> None:
     source = job.settings["source"]
     dataset = open_dataset(job.input("source_index"), job.root("source"))
     items = shards.split(dataset.items(source["split"]), job.shard)
-    distances = load_distances(job.input("distances").with_suffix(""))
+    distances = load_distances(shards.folder(job.input("distances")))
     entropy = entropy_lookup(load_normalized(job.input("entropy"), dataset.classes.names))
     write = partial(_write_map, job, dataset, distances, entropy)
     rows, total = [], np.zeros((LABELS, 256), np.int64)
