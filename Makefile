@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all test-slow test-cluster lint clean
 
 demo: $(READY)  ## run the whole method on rendered streets and say where to look
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete results/demo/bismap_distilled.json results/demo/bismap/overview.png
@@ -16,8 +16,14 @@ demo: $(READY)  ## run the whole method on rendered streets and say where to loo
 test: $(READY) lint  ## the tests, under 15 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: test  ## the slow ones too, under 60 minutes on 2 cores
-	$(BIN)/python -m pytest -m slow
+test-all: test  ## the slow ones too, under 60 minutes on 2 cores; the cluster's mostly wait, so they run beside the others
+	OMP_WAIT_POLICY=PASSIVE $(MAKE) -j2 test-slow test-cluster
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow --ignore tests/cluster
+
+test-cluster: $(READY)
+	$(BIN)/python -m pytest -m slow tests/cluster
 
 lint: $(READY)
 	$(BIN)/ruff check .
