@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bismap.cli import main
 from bismap.errors import BismapError
 from bismap.store import ENTRY, MANIFEST, Store, content, entry_of, key_of, link, sha256_file
 from bismap.store_tools import held, prune
@@ -177,3 +178,18 @@ def test_prune_stops_at_the_limit(store, tmp_path):
 def test_a_store_that_is_not_there_is_named(tmp_path):
     with pytest.raises(BismapError, match="no store at"):
         prune(Store(tmp_path / "nowhere"), limit=0)
+
+
+def test_the_list_tells_sizes_uses_and_what_unfinished_jobs_keep(store, tmp_path, capsys):
+    entry = store.produce("train", "k1", _write("x" * 1_000_000), {})
+    link(tmp_path / "results/gta/model.txt", entry / "model.txt")
+    assert main(["store", "list", "--store", str(store.root)]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert listed[0].split() == ["1.0", "MB", "train", "k1", "linked"]
+    assert listed[1:] == ["0.001 GB held"]
+    (store.state("train", "k2") / "step").write_text("x" * 2_000_000)
+    assert main(["store", "list", "--store", str(store.root)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "0.001 GB held",
+        f"0.002 GB besides, states of unfinished jobs, in {store.root / '.state'}",
+    ]

@@ -159,7 +159,7 @@ def _add_tools(verbs: Any) -> None:
 
 def _run_store(args: argparse.Namespace) -> None:
     from bismap.store import Store
-    from bismap.store_tools import damaged, held, prune
+    from bismap.store_tools import damaged, held, prune, unfinished
 
     store = Store(args.store)
     if args.action == "accept-code":
@@ -188,6 +188,8 @@ def _run_store(args: argparse.Namespace) -> None:
     for item in entries:
         print(f"{item.bytes / 1e6:10.1f} MB  {item.stage:<20} {item.key}  {item.use}")
     print(f"{sum(item.bytes for item in entries) / 1e9:.3f} GB {'removed' if pruning else 'held'}")
+    if left := unfinished(store):
+        print(f"{left / 1e9:.3f} GB besides, states of unfinished jobs, in {store.root / '.state'}")
 
 
 def _run_import(args: argparse.Namespace) -> None:

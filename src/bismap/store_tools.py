@@ -55,6 +55,11 @@ def held(store: Store) -> list[Held]:
     return sorted(found, key=lambda item: (order.index(item.use), item.used, item.stage, item.key))
 
 
+def unfinished(store: Store) -> int:
+    """Bytes of what killed jobs have left to go on from; pruning leaves it."""
+    return sum(path.stat().st_size for path in (store.root / ".state").rglob("*") if path.is_file())
+
+
 def prune(store: Store, limit: int) -> list[Held]:
     """Remove entries that no public path leads to until the store holds at most ``limit`` bytes.
 
