@@ -1,12 +1,12 @@
 """Peak memory of every stage at the real image sizes, beside what its rule asks for.
 
-    python benchmarks/memory.py FOLDER [--images 8] [--networks small|real] [--shard 4] [--batch 1]
+    python benchmarks/memory.py FOLDER [--images 8] [--networks small|real] [--shard 4] [--batch 1] [--until bismap]
 
 Renders GTA5-sized and Cityscapes-sized images, runs the workflow's own rules on them in FOLDER (which must
 not exist), and prints the peak memory of each rule's jobs: the proportional set size (pages shared by n
 processes count 1/n) of a job's process and its workers together, sampled five times a second. Run it with
 two values of ``--shard`` to see that a stage's memory does not grow with its shard, and with two of
-``--batch`` to see what a crop more costs a training.
+``--batch`` to see what a crop more costs a training; ``--until`` ends with the training of an earlier run.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENT = "memory"
+EVERYTHING = ("bismap_distilled.json", "bismap/overview.png", "gpa_stm/pseudo_labels/maps.json")
 SIZES = {"source": (1914, 1052), "target": (2048, 1024)}
 ASKED = re.compile(r"^rule (\w+):.*?mem_mb=(\d+)", re.MULTILINE | re.DOTALL)
 
@@ -113,6 +114,7 @@ def main() -> None:
     parser.add_argument("--networks", choices=("small", "real"), default="small")
     parser.add_argument("--shard", type=int, default=4, help="images a shard")
     parser.add_argument("--batch", type=int, default=1, help="crops of either domain a step")
+    parser.add_argument("--until", metavar="RUN", help="end with this run's training (default: with everything)")
     args = parser.parse_args()
     args.folder.mkdir(parents=True)
     real = args.networks == "real"
@@ -120,8 +122,8 @@ def main() -> None:
     config.write_text(yaml.safe_dump(project(args.images, args.shard, args.batch, real), sort_keys=False))
     if real:
         write_extractor(args.folder / "extractor.pth")
-    targets = [f"results/{EXPERIMENT}/bismap_distilled.json", f"results/{EXPERIMENT}/bismap/overview.png",
-               f"results/{EXPERIMENT}/gpa_stm/pseudo_labels/maps.json"]  # fmt: skip
+    names = [f"{args.until}/model.safetensors"] if args.until else EVERYTHING
+    targets = [f"results/{EXPERIMENT}/{name}" for name in names]
     workflow = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", args.folder,
          "--configfile", config, "--cores", "2", "--quiet", "all", "--", *targets],
