@@ -65,7 +65,7 @@ def test_a_job_reads_what_its_key_was_made_of_though_the_public_path_leads_elsew
 
 def test_code_that_was_edited_while_a_job_waited_does_not_make_its_result(start, store, monkeypatch):
     answers = iter(["as the key has it", "as it is now"])
-    monkeypatch.setattr(runner, "code_of", lambda *_: next(answers))
+    monkeypatch.setattr(runner, "code_now", lambda _: next(answers))
     with pytest.raises(BismapError, match="the code of stylize was edited while this job waited"):
         start("any")
     assert not list((store.root / "stylize").glob("*"))

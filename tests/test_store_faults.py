@@ -222,7 +222,14 @@ def test_the_work_of_a_job_that_was_taken_for_dead_is_dropped(store):
     assert (store.root / ".locks" / "s-k.lock").read_text() == ELSEWHERE
 
 
-def test_a_process_that_lost_its_lock_is_ended_at_once(store):
+@pytest.mark.parametrize(
+    ("lose", "told"),
+    [
+        (f"lock.write_text({ELSEWHERE!r})", "is held by another job now (another-node 4711"),
+        ("lock.unlink()", "is held by another job now (one that has ended)"),
+    ],
+)
+def test_a_process_that_lost_its_lock_is_ended_at_once(store, lose, told):
     """Else it would go on to write into the new owner's folders for as long as its work lasts."""
     script = f"""
 import time
@@ -232,15 +239,17 @@ from bismap.store import Store
 locks.HEARTBEAT_S = 0.1
 store = Store(Path({str(store.root)!r}))
 def work(out, state):
-    (store.root / ".locks" / "s-k.lock").write_text({ELSEWHERE!r})
+    lock = store.root / ".locks" / "s-k.lock"
+    LOSE
     time.sleep(60)
 store.produce("s", "k", work, {{}})
 """
-    ended = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, timeout=50, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", script.replace("LOSE", lose)], text=True, capture_output=True, timeout=50, check=False
+    )
     assert ended.returncode == EX_LOST
-    assert "is held by another job now (another-node 4711" in ended.stderr
+    assert told in ended.stderr
     assert not store.has("s", "k")
-    assert (store.root / ".locks" / "s-k.lock").read_text() == ELSEWHERE
 
 
 def test_a_waiter_that_was_cut_off_from_the_disk_itself_does_not_take_the_owner_for_dead(store, monkeypatch):
@@ -253,6 +262,7 @@ def test_a_waiter_that_was_cut_off_from_the_disk_itself_does_not_take_the_owner_
         clock[0] += 10 * DEAD_AFTER_S
 
     monkeypatch.setattr("bismap.locks.time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    monkeypatch.setattr("bismap.locks._break", lambda *_: pytest.fail("the lock of a living owner was taken"))
     store.produce("s", "k", _write("mine"), {})
     assert store.has("s", "k")
 

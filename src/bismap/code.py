@@ -20,7 +20,7 @@ def code_of(stage: str, root: Path, packages: bool = False) -> str:
         root: of the store, which holds what was declared equal.
         packages: whether another version of a package that the stage computes with counts as other code.
     """
-    current = _current(stage)[packages]
+    current = code_now(stage)[packages]
     return _accepted(root).get(current, current)
 
 
@@ -38,12 +38,12 @@ def accept(store: Store, stage: str) -> tuple[str, str]:
     if not entries:
         raise BismapError(f"the store holds no result of `{stage}`: there is nothing to accept the code for")
     former = json.loads(entries[-1].read_text())["code"]
-    accepted = _accepted(store.root) | dict.fromkeys(_current(stage), former)
+    accepted = _accepted(store.root) | dict.fromkeys(code_now(stage), former)
     accepted.pop(former, None)
     temporary = store.root / f"{ACCEPTED}.new"
     temporary.write_text(json.dumps(accepted, sort_keys=True, indent=1) + "\n")
     temporary.replace(store.root / ACCEPTED)
-    return _current(stage)[0], former
+    return code_now(stage)[0], former
 
 
 def held_stages(store: Store) -> list[str]:
@@ -51,8 +51,8 @@ def held_stages(store: Store) -> list[str]:
     return [stage for stage in VERBS if any((store.root / stage).glob(f"*/{ENTRY}"))]
 
 
-def _current(stage: str) -> tuple[str, str]:
-    """Today's code without and with the versions of its packages."""
+def code_now(stage: str) -> tuple[str, str]:
+    """Today's code without and with the versions of its packages, whatever it was declared equal to."""
     module = f"bismap.stages.{stage}"
     code = fingerprint(module, *(["bismap.numerics"] if VERBS[stage].gpu else []))
     return code, f"{code}+{fingerprint_of(module)}"

@@ -41,12 +41,9 @@ class Lease:
         self._check()
 
     def _check(self) -> None:
-        try:
-            owner = self.path.read_text()
-        except FileNotFoundError:
-            owner = "nobody"
+        owner = _owner(self.path)
         if owner != self.me:
-            raise BismapError(_lost(self.path, owner))
+            raise BismapError(_lost(self.path, owner or "one that has ended"))
 
 
 def _lost(path: Path, owner: str) -> str:
@@ -186,11 +183,21 @@ def _break(path: Path, owner: str) -> None:
 
 
 def _heartbeat(path: Path, me: str, stop: threading.Event) -> None:
+    missed = 0
     while not stop.wait(HEARTBEAT_S):
         with suppress(OSError):  # a network disk may be away for a moment
-            owner = path.read_text()
-            if owner != me:
+            owner = _owner(path)
+            missed = missed + 1 if owner is None else 0  # once may be a waiter that took it by mistake and puts it back
+            if missed > 1 or owner not in (me, None):
                 # What the new owner does in the same folders must not be disturbed for one more moment.
-                log.error("%s: this job is ended at once", _lost(path, owner))
+                log.error("%s: this job is ended at once", _lost(path, owner or "one that has ended"))
                 os._exit(EX_LOST)
-            os.utime(path)
+            if owner == me:
+                os.utime(path)
+
+
+def _owner(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None

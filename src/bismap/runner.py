@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bismap.code import code_of
+from bismap.code import code_now, code_of
 from bismap.devices import hold_device
 from bismap.errors import BismapError
 from bismap.fingerprint import forget
@@ -65,7 +65,7 @@ def run(request: Request, store: Store) -> Path:
 
 
 def _produce(request: Request, store: Store, processes: Processes) -> Path:
-    code = code_of(request.verb, store.root, request.packages)
+    code, written = code_of(request.verb, store.root, request.packages), code_now(request.verb)
     # From here on what public paths lead to may change, by other jobs: this one keeps to what it has begun with.
     request = _pinned(request)
     contents = {name: [content(path) for path in paths] for name, paths in sorted(request.inputs.items())}
@@ -74,15 +74,14 @@ def _produce(request: Request, store: Store, processes: Processes) -> Path:
     if store.has(request.verb, key):
         log.info("%s: already in the store as %s", request.verb, key)
 
-    for public in request.outputs.values():
-        store.claim(public, key)
-
     def work(out: Path, state: Path) -> None:
-        _load(request, store, code)
+        _load(request.verb, written)
         processes.announce((request, out, state))
         _work(request, traced, processes, out, state)
 
     try:
+        for public in request.outputs.values():
+            store.claim(public, key)
         entry = store.produce(
             request.verb, key, work, _provenance(request, code, key), partial(_publish, request, store, key)
         )
@@ -102,16 +101,16 @@ def _pinned(request: Request) -> Request:
     return replace(request, inputs=inputs, setup={**request.setup, "roots": roots})
 
 
-def _load(request: Request, store: Store, code: str) -> None:
+def _load(verb: str, written: tuple[str, str]) -> None:
     """Import the stage's code and make sure that it still is what the key was made of: a job may have waited for hours.
 
     Raises:
         BismapError: if it was edited meanwhile.
     """
-    importlib.import_module(f"bismap.stages.{request.verb}")
+    importlib.import_module(f"bismap.stages.{verb}")
     forget()
-    if code_of(request.verb, store.root, request.packages) != code:
-        raise BismapError(f"the code of {request.verb} was edited while this job waited: start it again")
+    if code_now(verb) != written:
+        raise BismapError(f"the code of {verb} was edited while this job waited: start it again")
 
 
 def _assist(request: Request, processes: Processes) -> Path:
@@ -167,15 +166,15 @@ def _publish(request: Request, store: Store, key: str, entry: Path) -> None:
         file = entry / verb.outputs[flag]
         if not file.is_file():
             raise BismapError(f"{request.verb} did not write {verb.outputs[flag]} (entry {entry})")
-        if store.newest_claim(public) not in (key, None):
-            # As after a restart with other settings, while this job ran on.
-            log.warning("%s is left to a job that was started later; this result is kept at %s", public, entry)
-            continue
-        # The folder first: Snakemake takes the file as the sign that all is there.
-        if verb.folder and flag == "manifest":
-            link(public.with_suffix(""), entry)
-        link(public, file)
-        store.remember(public, file)
+        with store.if_newest(public, key) as mine:
+            if not mine:  # as after a restart with other settings, while this job ran on
+                log.warning("%s is left to a job that was started later; this result is kept at %s", public, entry)
+                continue
+            # The folder first: Snakemake takes the file as the sign that all is there.
+            if verb.folder and flag == "manifest":
+                link(public.with_suffix(""), entry)
+            link(public, file)
+            store.remember(public, file)
 
 
 def _provenance(request: Request, code: str, key: str) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class Store:
         except Exception as error:
             if _is_disk_full(error, out):
                 written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-                raise BismapError(self._full(written, error)) from error
+                raise BismapError(self._full(f"the job had written {written / 1e6:.1f} MB", error)) from error
             raise
         finally:
             _remove(out)
@@ -125,14 +125,13 @@ class Store:
             yield
         except OSError as error:
             if error.errno in NO_SPACE:
-                raise BismapError(self._full(0, error)) from error
+                raise BismapError(self._full("not even a lock or a link could be written", error)) from error
             raise
 
-    def _full(self, written: int, error: Exception) -> str:
+    def _full(self, written: str, error: Exception) -> str:
         return (
             f"no space left on the disk of {self.root}: {shutil.disk_usage(self.root).free / 1e6:.1f} MB are free, "
-            f"the job had written {written / 1e6:.1f} MB and needs more ({error}). Nothing of it is kept, earlier "
-            "results stay. "
+            f"{written} ({error}). Nothing half-written is kept, what was finished stays. "
             "Free some space (`bismap store prune --limit-gb ...` removes what no result refers to) and start again."
         )
 
@@ -183,15 +182,19 @@ class Store:
         """Note the key of the job that was started last for a public path: that one alone may link it."""
         path = self._beside(".newest", public)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-            temporary.write_text(key)
-            temporary.replace(path)
+            with self._naming_a_full_disk(), self.lock("public", _digest(path)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(key)
 
-    def newest_claim(self, public: Path) -> str | None:
-        """Key of the job that was started last for a public path; None if none was."""
+    @contextmanager
+    def if_newest(self, public: Path, key: str) -> Iterator[bool]:
+        """Yield whether no job was started for a public path after that with this key; none is meanwhile."""
         path = self._beside(".newest", public)
-        return path.read_text() if path is not None and path.is_file() else None
+        if path is None:
+            yield True
+            return
+        with self.lock("public", _digest(path)):
+            yield not path.is_file() or path.read_text() == key
 
     def last_good(self, public: Path) -> Path | None:
         """Where the last good result of a public path still lies when Snakemake has taken that path away."""
@@ -207,6 +210,10 @@ class Store:
     def _beside(self, kind: str, public: Path) -> Path | None:
         beside, path = self.root.parent.absolute(), public.absolute()
         return self.root / kind / path.relative_to(beside) if path.is_relative_to(beside) else None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(str(path).encode()).hexdigest()[:32]
 
 
 def _seal(out: Path, provenance: Mapping[str, Any]) -> None:

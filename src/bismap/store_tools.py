@@ -57,7 +57,12 @@ def held(store: Store) -> list[Held]:
 
 def unfinished(store: Store) -> int:
     """Bytes of what killed jobs have left to go on from; pruning leaves it."""
-    return sum(path.stat().st_size for path in (store.root / ".state").rglob("*") if path.is_file())
+    total = 0
+    for folder, _, names in os.walk(store.root / ".state"):
+        for name in names:
+            with suppress(FileNotFoundError):  # a training that saves a state removes an older one
+                total += (Path(folder) / name).stat().st_size
+    return total
 
 
 def prune(store: Store, limit: int) -> list[Held]:
