@@ -44,7 +44,7 @@ def project(images: int, shard: int, batch: int, real: bool) -> dict[str, Any]:
     settings = {
         "training": {"warmup": {"iterations": 2, "lr": 1e-4, "batch_source": 2 * batch},
                      "retrain": both, "distill": both, "warmup_iterations": 1},
-        "pseudo_labels": {"density": None, "share": 0.6},
+        "pseudo_labels": {"density": None, "share": 0.2},
     }  # fmt: skip
     starts = {"imagenet": "random", "simclr": "random"}
     if real:
@@ -129,12 +129,11 @@ def main() -> None:
          "--configfile", config, "--cores", "2", "--quiet", "all", "--", *targets],
     )  # fmt: skip
     found = watch(workflow)
-    if workflow.returncode:
-        sys.exit(workflow.returncode)
     limits = asked()
     print(f"networks {args.networks}, {args.images} images per split, shards of {args.shard}, batch {args.batch}")
     for name, values in sorted(found.items()):
         print(f"{name:32s} peak {max(values):6d} MB of {limits[name.split()[0]]:6d} MB asked ({len(values)} jobs)")
+    sys.exit(workflow.returncode)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def test_a_copy_that_fails_leaves_nothing_to_go_on_from(files, tmp_path):
 def test_stylised_images_take_the_place_of_raw_ones(files, tmp_path):
     items = [SimpleNamespace(id=f"image{i}", image=f"raw{i}") for i in range(9)]
     dataset = SimpleNamespace(items=lambda split: items)
-    manifest = tmp_path.with_suffix(".csv")
+    manifest = tmp_path / "manifest.csv"
     manifest.write_text("path,bytes,sha256\n" + "".join(f"{path.name},1,x\n" for path in files))
     assert domain_images(dataset, "train")[3] == ("image3", "raw3")
     assert domain_images(dataset, "train", [manifest])[3] == ("image3", files[3])
