@@ -59,7 +59,7 @@ def run(request: Request, store: Store) -> Path:
     if not VERBS[request.verb].parallel:
         raise BismapError(f"{request.verb} is done by one process: start it without torchrun")
     processes.join()
-    entry = _produce(request, store, processes) if processes.first else _assist(request, processes)
+    entry = _produce(request, store, processes) if processes.first else _assist(processes)
     processes.leave()
     return entry
 
@@ -113,12 +113,12 @@ def _load(verb: str, written: tuple[str, str]) -> None:
         raise BismapError(f"the code of {verb} was edited while this job waited: start it again")
 
 
-def _assist(request: Request, processes: Processes) -> Path:
+def _assist(processes: Processes) -> Path:
     """What every process but the first does: work with it, if it finds that there is work to do."""
     told = processes.announce(None)
     while isinstance(told, tuple):
-        pinned_request, out, state = told
-        _work(pinned_request, {}, processes, out, state)
+        request, out, state = told
+        _work(request, {}, processes, out, state)
         told = processes.announce(None)
     return told
 
