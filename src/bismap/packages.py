@@ -13,6 +13,7 @@ _DISTRIBUTIONS = {
     "faiss": ("faiss-gpu", "faiss-cpu"),
     "sklearn": ("scikit-learn",),
     "numpy": ("numpy",),
+    "numba": ("numba", "llvmlite"),
     "scipy": ("scipy",),
     "PIL": ("pillow",),
     "imagecodecs": ("imagecodecs",),

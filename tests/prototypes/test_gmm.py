@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture
 
 from bismap.errors import BismapError
+from bismap.prototypes.expectation import stiff
 from bismap.prototypes.gmm import em_step, fit, unit_mixture
 from bismap.prototypes.kmeans import kmeans_centres
-from bismap.prototypes.mixtures import Mixture, Mixtures
+from bismap.prototypes.mixtures import Mixture
+from tests.prototypes.reference import log_density
 
 K, D = 8, 32
 REG = 1e-6
@@ -40,8 +42,8 @@ def start(x, k=K):
     return unit_mixture(torch.from_numpy(kmeans_centres(x, k, seed=1, threads=1)))
 
 
-def run_steps(x, begin, steps, **options):
-    return fit(torch.from_numpy(x), begin, reg_covar=REG, tolerance=-np.inf, max_steps=steps, **options)
+def run_steps(x, begin, steps):
+    return fit(torch.from_numpy(x), begin, reg_covar=REG, tolerance=-np.inf, max_steps=steps)
 
 
 def sklearn_fit(x, begin, max_iter, tol=0.0):
@@ -69,7 +71,7 @@ def test_agrees_with_sklearn_at_equal_steps(kind, steps):
     assert ours.steps == steps
     np.testing.assert_allclose(ours.mixture.means, theirs.means_, atol=1e-5)
     np.testing.assert_allclose(ours.mixture.weights, theirs.weights_, atol=1e-5)
-    density = Mixtures.of([ours.mixture]).log_density(torch.from_numpy(x))[:, 0]
+    density = log_density(ours.mixture, x)
     np.testing.assert_allclose(density, theirs.score_samples(x.astype(np.float64)), atol=0.015)
 
 
@@ -90,15 +92,6 @@ def test_step_limit():
     stopped = fit(torch.from_numpy(x), start(x), reg_covar=REG, tolerance=1e-9, max_steps=2)
     assert not stopped.converged
     assert stopped.steps == 2
-
-
-def test_chunks_do_not_matter():
-    x = post_relu(3000, "constant")
-    begin = start(x)
-    fits = [run_steps(x, begin, 5, chunk_rows=rows).mixture for rows in (100, 999, 10_000)]
-    for other in fits[1:]:
-        torch.testing.assert_close(other.means, fits[0].means, rtol=1e-6, atol=1e-6)
-        torch.testing.assert_close(other.variances, fits[0].variances, rtol=1e-4, atol=1e-8)
 
 
 def test_same_again():
@@ -129,9 +122,9 @@ def test_log_likelihood_never_falls(seed, n, d):
 def test_a_component_that_narrows_within_a_step_is_exact():
     # From variance 1 straight to the floor: the float32 sums of that step could not carry it.
     rng = np.random.default_rng(0)
-    x = np.concatenate([np.full((500, D), 1.3), 40 + rng.normal(size=(500, D))]).astype(np.float16)
+    x = np.concatenate([np.full((500, D), 1.3), 10 + rng.normal(size=(500, D))]).astype(np.float16)
     begin = unit_mixture(torch.from_numpy(x[[0, -1]].astype(np.float32)))
-    assert not begin.stiff[0]
+    assert not stiff(begin).any()
     _, improved = em_step(torch.from_numpy(x), begin, REG)
     torch.testing.assert_close(improved.variances[0], torch.full((D,), REG, dtype=torch.float64), rtol=1e-6, atol=0)
 
@@ -181,7 +174,4 @@ def test_cuda_agrees_with_cpu():
     there = Mixture(*(t.cuda() for t in vars(begin).values()))
     cuda = fit(torch.from_numpy(x).cuda(), there, reg_covar=REG, tolerance=-np.inf, max_steps=10).mixture
     torch.testing.assert_close(cuda.means.cpu(), cpu.means, rtol=1e-5, atol=1e-5)
-    density = Mixtures.of([cpu]).log_density(torch.from_numpy(x))
-    torch.testing.assert_close(
-        Mixtures.of([cuda]).log_density(torch.from_numpy(x).cuda()).cpu(), density, rtol=1e-5, atol=0.015
-    )
+    np.testing.assert_allclose(log_density(cuda, x), log_density(cpu, x), rtol=1e-5, atol=0.015)

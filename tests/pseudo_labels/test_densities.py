@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from bismap.errors import BismapError
-from bismap.prototypes.mixtures import STIFF
+from bismap.pseudo_labels import densities
 from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes
 
 DIM, COMPONENTS = 12, 3
@@ -50,9 +50,9 @@ def reference(features, found, size):
     return scores
 
 
-def assert_right(features, found, size, rows_at_once=None):
+def assert_right(features, found, size):
     """Densities within the tolerance of float64, and the right class wherever two are not closer than that."""
-    classes, density = most_likely_classes(features, gaussian_bank(found), size, rows_at_once=rows_at_once)
+    classes, density = most_likely_classes(features, gaussian_bank(found), size)
     scores = reference(features, found, size)
     ordered = np.sort(scores, axis=0)
     best = ordered[-1]
@@ -62,19 +62,23 @@ def assert_right(features, found, size, rows_at_once=None):
     assert np.array_equal(classes[clear], scores.argmax(0)[clear])
 
 
-# 1 is what a CPU does, all rows of a tile what a GPU does.
-AT_ONCE = [1, 3, 100]
+@pytest.fixture(params=["cells", "rows"])
+def form(request, monkeypatch):
+    """Either form of the last step: compiled for the CPU, or in tensor operations as a GPU runs it."""
+    if request.param == "rows":
+        monkeypatch.setattr(densities, "fill_by_cells", densities.fill_by_rows)
+    return request.param
 
 
-@pytest.mark.parametrize("rows_at_once", AT_ONCE)
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("dead", [0, 4])
-def test_densities_agree_with_upsampling_first_in_float64(dead, rows_at_once):
+def test_densities_agree_with_upsampling_first_in_float64(dead):
     rng = np.random.default_rng(3)
     found = mixtures(rng, dead=dead)
     features = torch.tensor(rng.gamma(1.0, 1.0, (DIM, 9, 14)), dtype=torch.float32)
     features[:dead, :, :7] = 0.0
     features[:dead, :, 7:] *= 0.02
-    assert_right(features, found, (53, 33), rows_at_once)
+    assert_right(features, found, (53, 33))
 
 
 def around(centres, spread):
@@ -87,9 +91,9 @@ def around(centres, spread):
     return torch.tensor(values, dtype=torch.float32)
 
 
-@pytest.mark.parametrize("rows_at_once", AT_ONCE)
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("stiff", [(1,), (0, 3), (0, 1, 2, 3)])
-def test_all_variances_at_the_floor_around_a_mean_that_is_not_zero(stiff, rows_at_once):
+def test_all_variances_at_the_floor_around_a_mean_that_is_not_zero(stiff):
     """Components of one sample each; in float32 they would err by nats where features pass their mean."""
     rng = np.random.default_rng(6)
     found = mixtures(rng, dim=64)
@@ -98,34 +102,36 @@ def test_all_variances_at_the_floor_around_a_mean_that_is_not_zero(stiff, rows_a
         found.means[c] = rng.gamma(1.0, 1.0, (1, 64))
     centres = np.stack([means[0] for means in found.means])
     features = around(centres, np.minimum(np.abs(rng.normal(size=centres.shape)), centres))
-    assert_right(features, found, (2 * features.shape[2] - 1, 15), rows_at_once)
+    assert_right(features, found, (2 * features.shape[2] - 1, 15))
 
 
-@pytest.mark.parametrize("share", [0.99, 1.01])
-@pytest.mark.parametrize("top", [2.0, 2.5])
-def test_components_on_both_sides_of_what_float32_can_sum(top, share):
-    """Features from 0 to ``top`` times the mean: about the most that can cancel."""
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("size", [(2, 2), (14, 9), (13, 4), (7, 40), (1, 1), (60, 61)])
+def test_any_size(size):
+    """Also smaller than the features, where some cells have no pixel."""
     rng = np.random.default_rng(7)
-    found = mixtures(rng, dim=64)
-    for means, variances in zip(found.means, found.variances, strict=True):
-        variances[:] = means**2 * 64 / (share * STIFF)
-    half = np.stack([means[0] for means in found.means]) * top / 2
-    features = around(half, half)
-    assert_right(features, found, (93, 29))
+    features = torch.tensor(rng.gamma(1.0, 1.0, (DIM, 9, 14)), dtype=torch.float32)
+    found = mixtures(rng)
+    classes, density = most_likely_classes(features, gaussian_bank(found), size)
+    scores = reference(features, found, size)
+    np.testing.assert_allclose(density, scores.max(0), rtol=1e-6, atol=1e-4)
+    assert np.array_equal(classes, scores.argmax(0))
 
 
-@pytest.mark.parametrize("rows_at_once", AT_ONCE)
-def test_the_tile_size_changes_nothing(rows_at_once):
+def test_tiles_and_threads_change_nothing():
     rng = np.random.default_rng(4)
     bank = gaussian_bank(mixtures(rng))
     features = torch.tensor(rng.gamma(1.0, 1.0, (DIM, 10, 8)), dtype=torch.float32)
     whole = most_likely_classes(features, bank, (31, 37))
-    for tile_rows in (1, 3, 100):
-        classes, density = most_likely_classes(features, bank, (31, 37), tile_rows, rows_at_once)
-        assert np.array_equal(classes, whole[0])
-        if rows_at_once == 1:
+    before = torch.get_num_threads()
+    try:
+        for threads, tile_rows in ((1, 1), (2, 3), (3, 100)):
+            torch.set_num_threads(threads)
+            classes, density = most_likely_classes(features, bank, (31, 37), tile_rows)
+            assert np.array_equal(classes, whole[0])
             assert np.array_equal(density, whole[1])
-        np.testing.assert_allclose(density, whole[1], rtol=1e-6)  # a matrix product of another size rounds otherwise
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_absent_classes_are_never_assigned():

@@ -48,6 +48,7 @@ def _write(group: zarr.Group, name: str, values: np.ndarray, fill_value: float |
         shards=shards,
         compressors=ZstdCodec(level=1, checksum=True),
         fill_value=fill_value,
+        config={"write_empty_chunks": True},  # a file of fill values is a file, too
     )[:] = values
 
 

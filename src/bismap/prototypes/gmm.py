@@ -1,9 +1,7 @@
 """Expectation-maximisation for Gaussian mixtures with diagonal covariance (A§4), on CPU and CUDA.
 
-Each step goes once over the features in chunks: one matrix product gives the log densities, one the sums of
-the M-step. Features stay in the dtype they come in (float16), only a chunk is widened; sums over chunks are
-float64. A component that needs it is computed in float64 (see `mixtures`), and a step that makes a component
-narrower than its float32 sums can carry is repeated with that component in float64.
+Each step goes once over the features (`expectation`). A mixture that needs it is computed in float64, and a
+step that makes a component narrower than its float32 sums can carry is repeated in float64.
 
 Rules:
 
@@ -16,14 +14,14 @@ Rules:
 - *absent class*: no features, no mixture (recorded by the stage).
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from bismap.errors import BismapError
-from bismap.prototypes.mixtures import Components, LogJoint, Mixture, chunks
+from bismap.prototypes.expectation import Sums, expect, stiff
+from bismap.prototypes.mixtures import Mixture
 
 # The released code adds this to each responsibility sum; below it a component's mean is made of that alone.
 EMPTY = 1e-6
@@ -63,25 +61,23 @@ def fit(
     reg_covar: float,
     tolerance: float,
     max_steps: int,
-    chunk_rows: int | None = None,
 ) -> Fit:
-    """Fit a mixture to ``x`` [n, d] (float16 or wider), from ``start`` on the same device.
+    """Fit a mixture to ``x`` [n, d] float16, from ``start`` on the same device.
 
     Args:
         reg_covar: added to every variance.
         tolerance: least increase of the mean log-likelihood (nat) that is worth another step.
         max_steps: most EM steps taken.
-        chunk_rows: rows widened at once; None = what suits the device.
 
     Raises:
-        BismapError: if the log-likelihood is not finite.
+        BismapError: if a feature is not finite.
     """
+    if not all(bool(extreme.isfinite()) for extreme in x.aminmax()):
+        raise BismapError("features are not finite (NaN or infinity); run `features` again")
     mixture, trace = start, list[float]()
     for step in range(max_steps + 1):
-        log_likelihood, improved = em_step(x, mixture, reg_covar, chunk_rows)
+        log_likelihood, improved = em_step(x, mixture, reg_covar)
         trace.append(log_likelihood)
-        if not math.isfinite(log_likelihood):
-            raise BismapError(f"log-likelihood {log_likelihood} after {step} EM steps: are the features finite?")
         if step > 0 and trace[-1] - trace[-2] < tolerance:
             return Fit(mixture, tuple(trace), converged=True)
         if step < max_steps:
@@ -89,48 +85,20 @@ def fit(
     return Fit(mixture, tuple(trace), converged=False)
 
 
-def em_step(x: Tensor, mixture: Mixture, reg_covar: float, chunk_rows: int | None = None) -> tuple[float, Mixture]:
+def em_step(x: Tensor, mixture: Mixture, reg_covar: float) -> tuple[float, Mixture]:
     """One EM step: the mean log-likelihood (nat) of ``x`` under ``mixture``, and the improved mixture."""
-    double = mixture.stiff
-    while True:
-        sums = _expect(x, mixture, double, chunk_rows)
-        alive = sums.responsibility >= EMPTY
+    dtype = torch.float64 if stiff(mixture).any() else torch.float32
+    sums = expect(x, mixture, dtype)
+    improved = _maximise(sums, reg_covar)
+    if dtype == torch.float32 and stiff(improved).any():
+        sums = expect(x, mixture, torch.float64)
         improved = _maximise(sums, reg_covar)
-        too_narrow = improved.stiff & alive & ~double
-        if not too_narrow.any():
-            return sums.log_likelihood / len(x), improved[alive]
-        double = double | too_narrow
+    return float(sums.log_likelihood) / len(x), improved
 
 
-@dataclass
-class _Sums:
-    """Sums over samples, in float64: ``responsibility`` [K], ``moments`` [K, 2d] of x and x^2."""
-
-    responsibility: Tensor
-    moments: Tensor
-    log_likelihood: float
-
-
-def _expect(x: Tensor, mixture: Mixture, double: Tensor, chunk_rows: int | None) -> _Sums:
-    log_joint = LogJoint(Components.of([mixture], x.device), double)
-    k, d = mixture.means.shape
-    responsibility = torch.zeros(k, dtype=torch.float64, device=x.device)
-    moment_sums = torch.zeros(k, 2 * d, dtype=torch.float64, device=x.device)
-    log_likelihood = torch.zeros((), dtype=torch.float64, device=x.device)
-    for part in chunks(x, chunk_rows):
-        moments = log_joint.moments(part)
-        joint = log_joint(moments)
-        share = joint.softmax(1)
-        # The log density, by the component with the largest share: half the time of logsumexp.
-        log_likelihood += (joint.amax(1) - share.amax(1).log()).sum(dtype=torch.float64)
-        responsibility += share.sum(0, dtype=torch.float64)
-        for block, part_share, moment in zip(log_joint.blocks, log_joint.split(share), moments, strict=True):
-            moment_sums[block.index] += part_share.T @ moment
-    return _Sums(responsibility, moment_sums, float(log_likelihood))
-
-
-def _maximise(sums: _Sums, reg_covar: float) -> Mixture:
-    mass = sums.responsibility.clamp_min(torch.finfo(torch.float64).tiny)
-    means, squares = (sums.moments / mass[:, None]).chunk(2, dim=1)
+def _maximise(sums: Sums, reg_covar: float) -> Mixture:
+    alive = sums.responsibility >= EMPTY
+    mass = sums.responsibility[alive]
+    means, squares = (sum_[alive] / mass[:, None] for sum_ in (sums.first, sums.second))
     variances = (squares - means.square()).clamp_min(0) + reg_covar
     return Mixture(mass / mass.sum(), means, variances)
