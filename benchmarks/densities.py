@@ -1,28 +1,27 @@
-"""Pseudo-label densities: ours beside the two forms a user would write, on one image, in one process.
+"""Pseudo-label densities: ours beside the two forms a user would write, on one image.
 
-    python benchmarks/densities.py [--device cuda] [--rounds 5] [--broadcast-pixels 8192]
+    python benchmarks/densities.py [--rounds 3] [--size 2048 1024]
 
-Peers: *upsample-then-GEMM* interpolates the features to full resolution and evaluates the quadratic forms by
-two matrix products, in chunks of 200,000 pixels (A§5); *broadcasting* is the ``[pixels, K, d]`` form of public
-torch mixtures, run on a few pixels and scaled to the image. The reference is float64 throughout, on
-``--broadcast-pixels`` random pixels.
+*upsample-then-GEMM* interpolates the features to full resolution and evaluates the quadratic forms by two
+matrix products, in chunks of 200,000 pixels (A§5); *broadcasting* is the ``[pixels, K, d]`` form of public torch
+mixtures, run on some pixels and scaled to the image. The reference is float64 throughout, on the same pixels.
 """
 
 import argparse
 import math
-import resource
-import statistics
-import time
-from collections.abc import Callable
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from comparison import Section, compare, memory_above_imports
 from torch import Tensor
 
 from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes
 
-CHUNK = 200_000
+CHUNK, CHUNK_BROADCAST = 200_000, 8192
 CLASSES, COMPONENTS, CHANNELS = 19, 8, 256
 
 
@@ -65,14 +64,24 @@ def upsample(features: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def broadcasting(x: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
-    """Best class and log density of features ``[n, d]``."""
+    """Best class and log density of features ``[n, d]``, by ``[n, K, d]`` arrays, class by class."""
     per_class = []
     for weights, means, variances in zip(mixture.weights, mixture.means, mixture.variances, strict=True):
-        quadratic = ((x[:, None] - means).square() / variances).sum(-1)
+        wide = x[:, None]
+        quadratic = ((wide * wide - 2 * wide * means + means * means) / variances).sum(-1)
         logs = weights.log() - 0.5 * (quadratic + variances.log().sum(-1) + CHANNELS * math.log(2 * math.pi))
         per_class.append(logs.logsumexp(1))
     density, classes = torch.stack(per_class, 1).max(1)
     return classes, density
+
+
+def exact(x: Tensor, mixture: Mixture) -> Tensor:
+    """Log density ``[n, C]`` of features ``[n, d]`` in float64, every difference formed before it is squared."""
+    weights, means, variances = mixture.weights, mixture.means.flatten(0, 1), mixture.variances.flatten(0, 1)
+    logs = torch.empty(len(x), len(means), dtype=torch.float64)
+    for g, (mean, variance) in enumerate(zip(means, variances, strict=True)):
+        logs[:, g] = -0.5 * ((x - mean).square() / variance + (2 * math.pi * variance).log()).sum(1)
+    return (logs.view(len(x), *weights.shape) + weights.log()).logsumexp(2)
 
 
 def upsample_then_gemm(features: Tensor, size: tuple[int, int], mixture: Mixture) -> tuple[Tensor, Tensor]:
@@ -88,66 +97,63 @@ def upsample_then_gemm(features: Tensor, size: tuple[int, int], mixture: Mixture
     return torch.cat([p.indices for p in parts]), torch.cat([p.values for p in parts])
 
 
-def timed(function: Callable[[], object], device: str) -> float:
-    start = time.perf_counter()
-    function()
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def one_image(path: str, size: tuple[int, int]) -> None:
+    """Ours, on the features of a file."""
+    mixture = make_mixture(torch.Generator().manual_seed(0))
+    most_likely_classes(torch.from_numpy(np.load(path)).permute(2, 0, 1), gaussian_bank(mixture), size)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--broadcast-pixels", type=int, default=8192)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pixels", type=int, default=16384, help="for the reference, and for the broadcasting form")
     parser.add_argument("--size", type=int, nargs=2, default=(2048, 1024), metavar=("W", "H"))
     args = parser.parse_args()
     size, generator = tuple(args.size), torch.Generator().manual_seed(0)
     mixture = make_mixture(generator)
-    features = make_features(mixture, -(-size[1] // 4), -(-size[0] // 4), generator).to(args.device)
+    features = make_features(mixture, -(-size[1] // 4), -(-size[0] // 4), generator).contiguous()
     features = features[None].contiguous(memory_format=torch.channels_last)[0]  # as the network gives them
-    bank = gaussian_bank(mixture, args.device)
-    before = peak_mb()
-    classes, density = most_likely_classes(features, bank, size)
-    memory = peak_mb() - before
+    bank = gaussian_bank(mixture)
+    chosen = torch.randperm(size[0] * size[1], generator=generator)[: args.pixels]
+    some = upsample(features, size)[chosen].contiguous()
 
-    mixture = Mixture(*(t.to(args.device) for t in (mixture.weights, mixture.means, mixture.variances)))
-    chosen = torch.randperm(size[0] * size[1], generator=generator)[: args.broadcast_pixels].to(args.device)
-    some = upsample(features, size)[chosen]
-    forms = {
-        "ours": lambda: most_likely_classes(features, bank, size),
-        "upsample-then-GEMM": lambda: upsample_then_gemm(features, size, mixture),
-        "broadcasting": lambda: broadcasting(some, mixture),
+    scores = exact(upsample(features.double(), size)[chosen], mixture.double())
+    best, margin = scores.max(1), -scores.topk(2, 1).values.diff(dim=1)[:, 0]
+    allowed = (1e-6 * best.values.abs()).clamp(min=0.01)
+    found = {
+        "ours": tuple(torch.from_numpy(a).flatten()[chosen] for a in most_likely_classes(features, bank, size)),
+        "upsample-then-GEMM": tuple(a[chosen] for a in upsample_then_gemm(features, size, mixture)),
     }
-    rounds = [{name: timed(form, args.device) for name, form in forms.items()} for _ in range(args.rounds)]
-    seconds = {name: statistics.median(r[name] for r in rounds) for name in forms}
-    seconds["broadcasting"] *= size[0] * size[1] / len(chosen)
-
-    exact = upsample(features.double(), size)[chosen]
-    parts = [broadcasting(x, mixture.double()) for x in exact.split(4096)]
-    true_classes, true_density = (torch.cat(p).cpu() for p in zip(*parts, strict=True))
-    peer_classes, peer_density = (t[chosen].cpu() for t in upsample_then_gemm(features, size, mixture))
-    ours = (
-        torch.from_numpy(classes).flatten()[chosen.cpu()],
-        torch.from_numpy(density).flatten()[chosen.cpu()],
-    )
-    allowed = (1e-6 * true_density.abs()).clamp(min=0.01)
-    print(f"{size[0]} x {size[1]}, {CLASSES} x {COMPONENTS} Gaussians, torch {torch.__version__}, {args.device}, ")
-    print(f"{torch.get_num_threads()} threads; median of {args.rounds} rounds; ours: {memory:.0f} MB above the process")
-    print(f"log densities {true_density.min():.0f} to {true_density.max():.0f} nat on {len(chosen)} pixels")
-    for name, (c, p) in {"ours": ours, "upsample-then-GEMM": (peer_classes, peer_density)}.items():
-        error = (p.double() - true_density).abs()
-        print(
-            f"{name:20s} error max {error.max():.2e} nat, {float((error / allowed).max()):.2f} of what is allowed; "
-            f"{int((c != true_classes).sum())} other labels"
+    notes = [f"{len(chosen):,} pixels have log densities of {best.values.min():.0f} to {best.values.max():.0f} nat."]
+    for name, (classes, density) in found.items():
+        error = (density.double() - best.values).abs()
+        other = classes != best.indices
+        notes.append(
+            f"{name}: error at most {error.max():.2e} nat, {float((error / allowed).max()):.2f} of what is allowed; "
+            f"{int(other.sum())} other labels, {int((other & (margin > 0.02)).sum())} of them where the margin "
+            "is above 0.02 nat."
         )
-    for name, value in seconds.items():
-        print(f"{name:20s} {value:10.2f} s an image {value / seconds['ours']:10.1f} x ours")
+    seconds = compare(
+        {
+            "ours": lambda: most_likely_classes(features, bank, size),
+            "upsample-then-GEMM": lambda: upsample_then_gemm(features, size, mixture),
+            "broadcasting": lambda: [broadcasting(part, mixture) for part in some.split(CHUNK_BROADCAST)],
+        },
+        args.rounds,
+        {"broadcasting": size[0] * size[1] / len(chosen)},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "features.npy")
+        np.save(path, features.permute(1, 2, 0).numpy())
+        memory = memory_above_imports(one_image, path, size)
+    flops = 6 * 2 * features.numel() * CLASSES * COMPONENTS
+    notes += [
+        f"Memory above the process after imports, the features ({features.numel() * 4 / 2**20:.0f} MB) with it: "
+        f"{memory:.0f} MB (allowed: 600).",
+        f"Floor: {flops / 1e9:.0f} GFLOP of matrix products in float64.",
+    ]
+    title = f"Pseudo-label densities, {size[0]} x {size[1]}, {CLASSES} x {COMPONENTS} Gaussians"
+    Section(title, {"upsample-then-GEMM": 4, "broadcasting": 600}, ("an image", 1), notes).print(seconds)
 
 
 if __name__ == "__main__":

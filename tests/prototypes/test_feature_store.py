@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,22 +66,26 @@ def test_missing_file(tmp_path, name, number):
 
 
 @pytest.mark.parametrize("name", ["features", "keys"])
-def test_flipped_bytes_never_change_what_is_read(tmp_path, name):
-    store, expected = write(tmp_path / "a.zarr", range(16)), kept(range(16)).features
+def test_any_flipped_byte_is_noticed(tmp_path, name):
+    store = write(tmp_path / "a.zarr", range(16))
     path = next(path for path in files(tmp_path, name) if path.is_file())
     whole = path.read_bytes()
-    unnoticed, messages = 0, []
     for position in range(0, len(whole), 2):
         damaged = bytearray(whole)
         damaged[position] ^= 0x10
         path.write_bytes(damaged)
-        try:
-            np.testing.assert_array_equal(gather([store], 0, 16), expected)
-            unnoticed += 1  # zstd's frame header has bits without effect
-        except BismapError as error:
-            messages.append(str(error))
-    assert unnoticed <= 4
-    assert all(f"a.zarr/00/{name}" in message for message in messages)
+        with pytest.raises(
+            BismapError, match=f"a.zarr/00/{name}: rows from [08]: (a checksum does|a chunk is missing)"
+        ):
+            gather([store], 0, 16)
+
+
+def test_zarr_reads_the_same(tmp_path):
+    """The stores are zarr's: other programs open them."""
+    store, expected = write(tmp_path / "a.zarr", range(53)), kept(range(53))
+    group = zarr.open_group(store.path, mode="r")["00"]
+    np.testing.assert_array_equal(group["features"][:], expected.features)
+    np.testing.assert_array_equal(group["keys"][:], expected.keys)
 
 
 @pytest.mark.parametrize("size", [0, 10, -1])
@@ -97,14 +102,6 @@ def test_missing_class(tmp_path):
     (tmp_path / "a.zarr" / "00" / "features" / "zarr.json").unlink()
     with pytest.raises(BismapError, match="00/features"):
         gather([store], 0, 16)
-
-
-def test_not_finite(tmp_path):
-    broken = kept(range(20))
-    broken.features[17, 2] = np.nan
-    write_features(tmp_path / "a.zarr", [broken])
-    with pytest.raises(BismapError, match="rows from 16 are missing or not finite"):
-        gather([open_features(tmp_path / "a.zarr")], 0, 20)
 
 
 def test_stores_that_do_not_fit(tmp_path):

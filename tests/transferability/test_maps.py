@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +53,6 @@ def test_rows_and_columns_are_not_swapped():
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(5, 23), st.integers(5, 23))
 def test_upsampling_is_torch_nearest(rows, cols, height, width):
-    torch = pytest.importorskip("torch")
     term = np.random.default_rng(0).random((rows, cols))
     found = transferability_map(term, NONE, np.full((height, width), 255, np.uint8))
     table = torch.from_numpy((255 * term).astype(np.uint8)).float()[None, None]

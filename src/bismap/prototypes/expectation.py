@@ -32,7 +32,7 @@ STIFF = 1e4
 NEGLIGIBLE = -41.0
 
 # Rows whose moments lie in a core's second-level cache; rows that one task of a thread sums up; a GPU's portion.
-BLOCK_ROWS, TASK_ROWS, CUDA_ROWS = 256, 8192, 1 << 16
+BLOCK_ROWS, TASK_ROWS, CUDA_ROWS = 512, 16384, 1 << 16
 
 # The compiled loops take rows and components by these numbers at a time.
 _TILE, _GROUP = 16, 4

@@ -61,25 +61,26 @@ def fill_cells(upper, lower, across, upper_affine, lower_affine, owner, starts, 
         density: out, ``[R, W]`` float32, nat.
     """
     width, components = upper_affine.shape
-    values = np.empty((_CORNERS_AND_SIDES, components))
-    least, greatest = np.empty(components), np.empty(components)
+    # Least and greatest of three: at the left and the right side of a cell, in turns, and between them.
+    least, greatest = np.empty((3, components)), np.empty((3, components))
     chosen = np.empty(components, np.int64)
     near = np.empty((_CORNERS_AND_SIDES, components))
     left, middle, right, logs = (np.empty(components), np.empty(components), np.empty(components), np.empty(components))
+    _bound_side(upper, lower, across, upper_affine, lower_affine, 0, least, greatest)
     for x in range(width - 1):
+        _bound_side(upper, lower, across, upper_affine, lower_affine, x + 1, least, greatest)
         if starts[x] == starts[x + 1]:
             continue
-        _gather(upper, lower, across, upper_affine, lower_affine, x, values)
-        count = _candidates(values, least, greatest, chosen)
-        for t in range(_CORNERS_AND_SIDES):
-            for c in range(count):
-                near[t, c] = values[t, chosen[c]]
+        _bound_middle(upper, lower, across, upper_affine, lower_affine, x, least, greatest)
+        count = _candidates(least, greatest, chosen)
+        for c in range(count):
+            _gather(upper, lower, across, upper_affine, lower_affine, x, chosen[c], near, c)
         for y in range(len(rows)):
             below = rows[y]
             above = 1 - below
-            _mix(near, 0, 2, 4, above, below, count, left)
-            _mix(near, 1, 3, 5, above, below, count, right)
-            _mix(near, 6, 7, 8, above, below, count, middle)
+            _mix(near, 0, above, below, count, left)
+            _mix(near, 3, above, below, count, right)
+            _mix(near, 6, above, below, count, middle)
             for column in range(starts[x], starts[x + 1]):
                 after = fractions[column]
                 before = 1 - after
@@ -90,59 +91,74 @@ def fill_cells(upper, lower, across, upper_affine, lower_affine, owner, starts, 
 
 
 @kernel
-def _gather(upper, lower, across, upper_affine, lower_affine, x, values):
-    """The nine polarised log densities of the cell right of column ``x``; left, right and middle are three each."""
-    width = len(upper_affine)
-    for g in range(values.shape[1]):
-        values[0, g] = upper_affine[x, g] + upper[x, g]
-    for g in range(values.shape[1]):
-        values[1, g] = upper_affine[x + 1, g] + upper[x + 1, g]
-    for g in range(values.shape[1]):
-        values[2, g] = lower_affine[x, g] + lower[x, g]
-    for g in range(values.shape[1]):
-        values[3, g] = lower_affine[x + 1, g] + lower[x + 1, g]
-    for g in range(values.shape[1]):
-        values[4, g] = 0.5 * (upper_affine[x, g] + lower_affine[x, g]) + across[x, g]
-    for g in range(values.shape[1]):
-        values[5, g] = 0.5 * (upper_affine[x + 1, g] + lower_affine[x + 1, g]) + across[x + 1, g]
-    for g in range(values.shape[1]):
-        values[6, g] = 0.5 * (upper_affine[x, g] + upper_affine[x + 1, g]) + upper[width + x, g]
-    for g in range(values.shape[1]):
-        values[7, g] = 0.5 * (lower_affine[x, g] + lower_affine[x + 1, g]) + lower[width + x, g]
-    for g in range(values.shape[1]):
-        mean = (upper_affine[x, g] + upper_affine[x + 1, g]) + (lower_affine[x, g] + lower_affine[x + 1, g])
-        values[8, g] = 0.25 * mean + across[width + x, g]
+def _bound_side(upper, lower, across, upper_affine, lower_affine, x, least, greatest):
+    """Least and greatest of the log densities at column ``x``: the upper one, the lower one, and between them."""
+    place = x % 2
+    for g in range(upper_affine.shape[1]):
+        first = upper_affine[x, g] + upper[x, g]
+        second = lower_affine[x, g] + lower[x, g]
+        third = 0.5 * (upper_affine[x, g] + lower_affine[x, g]) + across[x, g]
+        least[place, g] = min(min(first, second), third)
+        greatest[place, g] = max(max(first, second), third)
 
 
 @kernel
-def _candidates(values, least, greatest, chosen):
+def _bound_middle(upper, lower, across, upper_affine, lower_affine, x, least, greatest):
+    """The same of those right of column ``x``: at the upper side, at the lower side, and the diagonals."""
+    width = len(upper_affine)
+    for g in range(upper_affine.shape[1]):
+        first = 0.5 * (upper_affine[x, g] + upper_affine[x + 1, g])
+        second = 0.5 * (lower_affine[x, g] + lower_affine[x + 1, g])
+        third = 0.5 * (first + second) + across[width + x, g]
+        first += upper[width + x, g]
+        second += lower[width + x, g]
+        least[2, g] = min(min(first, second), third)
+        greatest[2, g] = max(max(first, second), third)
+
+
+@kernel
+def _candidates(least, greatest, chosen):
     """Number of components that matter somewhere in the cell; their places go to ``chosen``."""
-    components = len(least)
-    for g in range(components):
-        least[g] = values[0, g]
-        greatest[g] = values[0, g]
-    for t in range(1, _CORNERS_AND_SIDES):
-        for g in range(components):
-            least[g] = min(least[g], values[t, g])
-            greatest[g] = max(greatest[g], values[t, g])
+    components = least.shape[1]
     lanes = np.full(LANES, -np.inf)
     for start in range(0, components, LANES):
         for lane in range(LANES):
-            lanes[lane] = max(lanes[lane], least[start + lane])
+            g = start + lane
+            lanes[lane] = max(lanes[lane], min(min(least[0, g], least[1, g]), least[2, g]))
     floor = lanes.max() + NEGLIGIBLE
     count = 0
     for g in range(components):
-        if greatest[g] > floor:
+        if max(max(greatest[0, g], greatest[1, g]), greatest[2, g]) > floor:
             chosen[count] = g
             count += 1
     return count
 
 
 @kernel
-def _mix(near, a, b, between, above, below, count, out):
+def _gather(upper, lower, across, upper_affine, lower_affine, x, g, near, c):
+    """The nine log densities of component ``g`` in the cell right of column ``x``: left, right and middle, three each.
+
+    Of three, the first is at the upper row, the second at the lower one, the third between them.
+    """
+    width = len(upper_affine)
+    a, b, low_a, low_b = upper_affine[x, g], upper_affine[x + 1, g], lower_affine[x, g], lower_affine[x + 1, g]
+    near[0, c] = a + upper[x, g]
+    near[1, c] = low_a + lower[x, g]
+    near[2, c] = 0.5 * (a + low_a) + across[x, g]
+    near[3, c] = b + upper[x + 1, g]
+    near[4, c] = low_b + lower[x + 1, g]
+    near[5, c] = 0.5 * (b + low_b) + across[x + 1, g]
+    near[6, c] = 0.5 * (a + b) + upper[width + x, g]
+    near[7, c] = 0.5 * (low_a + low_b) + lower[width + x, g]
+    near[8, c] = 0.25 * ((a + b) + (low_a + low_b)) + across[width + x, g]
+
+
+@kernel
+def _mix(near, first, above, below, count, out):
+    """Three of ``near`` at a row of pixels."""
     both = 2 * above * below
     for c in range(count):
-        out[c] = above * above * near[a, c] + below * below * near[b, c] + both * near[between, c]
+        out[c] = above * above * near[first, c] + below * below * near[first + 1, c] + both * near[first + 2, c]
 
 
 @kernel

@@ -70,10 +70,10 @@ def cluster(
     _check(cells, clusters)
     faiss.omp_set_num_threads(threads)
     log.info("K-Means of %d cells of length %d into %d clusters on %s", *cells.shape, clusters, device)
-    clustering = faiss.Clustering(cells.shape[1], clusters, _parameters(len(cells), iterations, redos, seed))
-    clustering.train(cells, _index(cells.shape[1], device))
+    clustering = faiss.Clustering(cells.shape[1], clusters, make_parameters(len(cells), iterations, redos, seed))
+    clustering.train(cells, make_index(cells.shape[1], device))
     centres = faiss.vector_float_to_array(clustering.centroids).reshape(clusters, -1)
-    return _describe(cells, centres)
+    return describe(cells, centres)
 
 
 def _check(cells: np.ndarray, clusters: int) -> None:
@@ -86,7 +86,8 @@ def _check(cells: np.ndarray, clusters: int) -> None:
         raise BismapError("target cells hold values that are not finite: run `extract` on the target again")
 
 
-def _parameters(cells: int, iterations: int, redos: int, seed: int) -> faiss.ClusteringParameters:
+def make_parameters(cells: int, iterations: int, redos: int, seed: int) -> faiss.ClusteringParameters:
+    """What FAISS is asked for: ``redos`` starts by k-means++, ``iterations`` Lloyd steps each, on all ``cells``."""
     parameters = faiss.ClusteringParameters()
     parameters.niter, parameters.nredo, parameters.seed = iterations, redos, seed
     parameters.init_method = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS
@@ -96,7 +97,12 @@ def _parameters(cells: int, iterations: int, redos: int, seed: int) -> faiss.Clu
     return parameters
 
 
-def _index(dim: int, device: str) -> faiss.Index:
+def make_index(dim: int, device: str) -> faiss.Index:
+    """What finds the nearest centre of a cell of length ``dim``.
+
+    Raises:
+        BismapError: if FAISS does not see the GPU asked for.
+    """
     if not device.startswith("cuda"):
         return faiss.IndexFlatL2(dim)
     number = int(device.partition(":")[2] or 0)
@@ -107,7 +113,8 @@ def _index(dim: int, device: str) -> faiss.Index:
     return faiss.GpuIndexFlatL2(faiss.StandardGpuResources(), dim, config)
 
 
-def _describe(cells: np.ndarray, centres: np.ndarray) -> Clusters:
+def describe(cells: np.ndarray, centres: np.ndarray) -> Clusters:
+    """What `Clusters` tells of ``centres`` [J, d]; a centre without a cell is left out."""
     index, distance = nearest(cells, centres)
     sizes = np.bincount(index, minlength=len(centres))
     kept = sizes > 0
