@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-all test-slow test-cluster lint clean
+.PHONY: demo test test-all test-slow test-cluster lint bench clean
 
 demo: $(READY)  ## run the whole method on rendered streets and say where to look
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete results/demo/bismap_distilled.json results/demo/bismap/overview.png
@@ -30,6 +30,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+
+bench: $(READY)  ## every stage beside its peers, into docs/performance.md; about a quarter of an hour on an idle machine
+	$(BIN)/python benchmarks/all.py --write
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bismap needs Python 3.11 or newer, this is " + sys.version)'

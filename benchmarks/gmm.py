@@ -3,7 +3,8 @@
     python benchmarks/gmm.py [--samples 300000] [--rounds 5]
 
 All start from the same means with variance 1 and take one step (E and M) over the same features. The
-broadcasting form keeps ``[n, K, d]`` arrays; it runs on a third of the samples at most, and its time is scaled.
+broadcasting form keeps ``[n, K, d]`` arrays and multiplies the square out, as ldeecke/gmm-torch does; it runs in
+chunks of 8,192 on a third of the samples at most, and its time is scaled.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from bismap.prototypes.mixtures import Mixture
 
 K, D = 8, 256
 REG = 1e-6
-BROADCAST_SAMPLES = 100_000
+BROADCAST_SAMPLES, BROADCAST_CHUNK = 100_000, 8192
 
 
 def make_features(n: int) -> tuple[Tensor, Tensor]:
@@ -51,15 +52,19 @@ def sklearn_step(x: np.ndarray, start: Mixture) -> tuple[float, np.ndarray, np.n
 
 
 def broadcasting_step(x: Tensor, start: Mixture) -> tuple[Tensor, Tensor]:
-    """Means and variances after the step, by ``[n, K, d]`` arrays; the square is multiplied out, as it often is."""
+    """Means and variances after the step, by ``[n, K, d]`` arrays."""
     weights, means, variances = start.weights.float(), start.means.float(), start.variances.float()
-    wide = x.float()[:, None]
-    quadratic = ((wide * wide - 2 * wide * means + means * means) / variances).sum(2)
-    joint = weights.log() - 0.5 * (quadratic + (2 * math.pi * variances).log().sum(1))
-    share = (joint - joint.logsumexp(1, keepdim=True)).exp()[..., None]
-    mass = share.sum(0)
-    after = (share * wide).sum(0) / mass
-    return after, (share * wide * wide).sum(0) / mass - after**2 + REG
+    mass, first, second = torch.zeros(K, 1), torch.zeros(K, D), torch.zeros(K, D)
+    for part in x.split(BROADCAST_CHUNK):
+        wide = part.float()[:, None]
+        quadratic = ((wide * wide - 2 * wide * means + means * means) / variances).sum(2)
+        joint = weights.log() - 0.5 * (quadratic + (2 * math.pi * variances).log().sum(1))
+        share = (joint - joint.logsumexp(1, keepdim=True)).exp()[..., None]
+        mass += share.sum(0)
+        first += (share * wide).sum(0)
+        second += (share * wide * wide).sum(0)
+    after = first / mass
+    return after, second / mass - after**2 + REG
 
 
 def fit_file(path: str) -> None:

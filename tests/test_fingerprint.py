@@ -35,13 +35,11 @@ def copy(tmp_path, monkeypatch):
     def read(module: str, **edits: str) -> str:
         for name, text in edits.items():
             (tmp_path / "bismap" / f"{name}.py").write_text(text)
-        for cached in (fp.closure, fp.imports, fp._imported, fp._tree, fp._tree_hash):
-            cached.cache_clear()
+        fp.forget()
         return fp.fingerprint(f"bismap.{module}")
 
     yield read
-    for cached in (fp.closure, fp.imports, fp._imported, fp._tree, fp._tree_hash):
-        cached.cache_clear()
+    fp.forget()
 
 
 @pytest.mark.parametrize("module", ["helper", "user", "lazy"])

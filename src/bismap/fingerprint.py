@@ -10,23 +10,25 @@ import hashlib
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+@cache
 def fingerprint(*modules: str) -> str:
     """Fingerprint (16 hex digits) of modules, e.g. ``"bismap.stages.train"``, and all they import here."""
     digest = hashlib.sha256()
     for name in sorted(frozenset().union(*map(closure, modules))):
-        digest.update(f"{name}={_tree_hash(_path(name))}\n".encode())
+        digest.update(f"{name}={_read(name).digest}\n".encode())
     return digest.hexdigest()[:16]
 
 
 def forget() -> None:
     """Read all modules anew at the next fingerprint: they may have been edited meanwhile."""
-    for cached in (closure, imports, _imported, _tree, _tree_hash):
+    for cached in (fingerprint, closure, imports, _read):
         cached.cache_clear()
 
 
@@ -47,31 +49,46 @@ def closure(module: str) -> frozenset[str]:
 @cache
 def imports(module: str) -> frozenset[str]:
     """The package's modules that ``module`` imports itself, and the packages that hold them."""
-    found = _imported(module)
+    found = _read(module).imported
     with_parents = {".".join(name.split(".")[:n]) for name in found for n in range(1, name.count(".") + 2)}
     return frozenset(name for name in with_parents if _exists(name))
 
 
 def foreign_imports(module: str) -> frozenset[str]:
     """Top-level names of what ``module`` and all it imports here take from elsewhere."""
-    tops = {name.split(".")[0] for inside in closure(module) for name in _imported(inside)}
+    tops = {name.split(".")[0] for inside in closure(module) for name in _read(inside).imported}
     return frozenset(tops - {PACKAGE.name})
 
 
+class _Module(NamedTuple):
+    """What a module's text comes to.
+
+    Attributes:
+        imported: dotted names in its import statements; of ``from a import b``, both ``a`` and ``a.b``.
+        digest: hash of its syntax tree without docstrings.
+    """
+
+    imported: frozenset[str]
+    digest: str
+
+
 @cache
-def _imported(module: str) -> frozenset[str]:
-    """Dotted names in the import statements of a module; of ``from a import b``, both ``a`` and ``a.b``."""
+def _read(module: str) -> _Module:
     path = _path(module)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found: set[str] = set()
-    for node in ast.walk(_tree(path)):
+    tree, found = ast.parse(path.read_bytes(), filename=str(path)), set[str]()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, package)
             found.add(base)
             found.update(f"{base}.{alias.name}" for alias in node.names)
-    return frozenset(found)
+        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    # The dump of a tree differs between Python versions, so the version belongs to the fingerprint.
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return _Module(frozenset(found), hashlib.sha256(f"{version} {ast.dump(tree)}".encode()).hexdigest())
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
@@ -96,19 +113,3 @@ def _path(module: str) -> Path:
         if path.is_file():
             return path
     raise ModuleNotFoundError(f"no module {module} below {PACKAGE}")
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes(), filename=str(path))
-
-
-@cache
-def _tree_hash(path: Path) -> str:
-    tree = ast.parse(path.read_bytes(), filename=str(path))
-    for node in ast.walk(tree):
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    # The dump of a tree differs between Python versions, so the version belongs to the fingerprint.
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return hashlib.sha256(f"{version} {ast.dump(tree)}".encode()).hexdigest()

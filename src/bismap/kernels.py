@@ -1,12 +1,11 @@
 """Compiling loops that no library call expresses (numba), and the scalar functions that they share.
 
 Compiled code is kept from run to run. numba notices when the file of a kernel changes, but not when a function
-changes that the kernel takes from another file; so the folder is named after the text of this one.
+changes that the kernel takes from another file; so in a checkout the folder is named after the text of this one.
 """
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 import numba
@@ -15,16 +14,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-
-def _cache_folder() -> Path:
-    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    beside = Path(__file__).parent
-    if os.access(beside, os.W_OK):
-        return beside / "__pycache__" / f"numba-{digest}"
-    return Path(tempfile.gettempdir()) / f"bismap-numba-{os.getuid()}-{digest}"
-
-
-numba.config.CACHE_DIR = str(_cache_folder())
+if not numba.config.CACHE_DIR and os.access(Path(__file__).parent, os.W_OK):
+    _digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    numba.config.CACHE_DIR = str(Path(__file__).parent / "__pycache__" / f"numba-{_digest}")
 
 # Sums may be taken in another order and products fused: that is what vectors of lanes need. All values are numbers.
 kernel = numba.njit(
@@ -62,7 +54,7 @@ _TAYLOR = tuple(_F(1 / factorial) for factorial in (1, 1, 2, 6, 24, 120, 720))
 
 @kernel
 def exp32(x):
-    """exp of a float32 between -80 and 0, to 3e-7 of its value; the C library's does not run in vector lanes."""
+    """exp of a float32 between -80 and 0, to 5e-7 of its value; the C library's does not run in vector lanes."""
     whole = np.int32(x * _LOG2_E - _HALF)
     rest = (x - _F(whole) * _LN_2_HIGH) - _F(whole) * _LN_2_LOW
     series = _TAYLOR[6]

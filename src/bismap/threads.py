@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Barrier
 
 import torch
 
@@ -16,10 +17,16 @@ def one_thread_each() -> ThreadPoolExecutor:
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    try:
-        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        for _ in pool.map(abs, range(threads)):
-            pass
-        return pool
-    finally:
-        torch.set_num_threads(threads)
+    started = Barrier(threads + 1)
+
+    def alone() -> None:
+        torch.get_num_threads()  # a thread's first question sets it to the default: after it, ours stays
+        torch.set_num_threads(1)
+        started.wait()
+
+    pool = ThreadPoolExecutor(threads, initializer=alone)
+    for _ in range(threads):
+        pool.submit(int)  # each starts a thread, since none is idle before all have started
+    started.wait()
+    torch.set_num_threads(threads)  # `alone` changed the default of threads to come
+    return pool

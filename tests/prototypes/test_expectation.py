@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bismap.errors import BismapError
 from bismap.prototypes import expectation
 from bismap.prototypes.expectation import expect, stiff
 from bismap.prototypes.mixtures import Mixture
@@ -135,3 +136,8 @@ def test_number_of_threads_does_not_matter(monkeypatch):
         torch.set_num_threads(before)
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(vars(other).values(), vars(results[0]).values(), strict=True))
+
+
+def test_other_types_are_refused():
+    with pytest.raises(BismapError, match=r"expected torch\.float16"):
+        expect(torch.zeros(3, D), random_mixture(np.random.default_rng(7), 2), torch.float32)

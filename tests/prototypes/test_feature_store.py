@@ -88,10 +88,43 @@ def test_zarr_reads_the_same(tmp_path):
     np.testing.assert_array_equal(group["keys"][:], expected.keys)
 
 
+@pytest.mark.parametrize("name", ["features", "keys"])
+@pytest.mark.parametrize("number", [1, 2, -1])
+def test_damage_in_a_later_file(tmp_path, name, number):
+    store = write(tmp_path / "a.zarr", range(70))
+    path = [path for path in files(tmp_path, name) if path.is_file()][number]
+    damaged = bytearray(path.read_bytes())
+    damaged[3] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(BismapError, match=f"00/{name}: rows from {16 * (number % 5)}: a checksum"):
+        gather([store], 0, 70)
+
+
+@pytest.mark.parametrize(
+    ("node", "old", "new"),
+    [
+        ("00/features", '"float16"', '"int16"'),
+        ("00/keys", '"uint64"', '"int64"'),
+        ("00/keys", '"sharding_indexed"', '"other"'),
+        (".", '"dim": 4', '"dim": null'),
+        (".", '"rows": [', '"rows": 5, "other": ['),
+    ],
+)
+def test_other_metadata(tmp_path, node, old, new):
+    write(tmp_path / "a.zarr", range(16))
+    path = tmp_path / "a.zarr" / node / "zarr.json"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(BismapError, match=r"a\.zarr"):
+        gather([open_features(tmp_path / "a.zarr")], 0, 16)
+
+
+@pytest.mark.parametrize("name", ["features", "keys"])
 @pytest.mark.parametrize("size", [0, 10, -1])
-def test_truncated_file(tmp_path, size):
+def test_truncated_file(tmp_path, size, name):
     store = write(tmp_path / "a.zarr", range(16))
-    path = next(path for path in files(tmp_path, "features") if path.is_file())
+    path = next(path for path in files(tmp_path, name) if path.is_file())
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(BismapError, match="damaged"):
         gather([store], 0, 16)

@@ -134,6 +134,18 @@ def test_tiles_and_threads_change_nothing():
         torch.set_num_threads(before)
 
 
+def test_densities_so_low_that_nats_are_lost_in_rounding():
+    rng = np.random.default_rng(8)
+    found = mixtures(rng, dim=256)
+    for variances in found.variances:
+        variances[:] = 1e-6
+    features = torch.full((256, 3, 3), 6e4)
+    classes, density = most_likely_classes(features, gaussian_bank(found), (9, 9))
+    scores = reference(features, found, (9, 9))
+    np.testing.assert_allclose(density, scores.max(0), rtol=1e-6)
+    assert (classes == classes[0, 0]).all()
+
+
 def test_absent_classes_are_never_assigned():
     rng = np.random.default_rng(5)
     features = torch.tensor(rng.gamma(1.0, 1.0, (DIM, 5, 5)), dtype=torch.float32)

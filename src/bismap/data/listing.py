@@ -48,7 +48,8 @@ class Known(NamedTuple):
 
 def stamped(layout: str, root: Path, files: Sequence[RawFile]) -> Stamped:
     """Look at names, sizes and times of ``files``, and at the content of class and split files."""
-    stamps = {path: _stamp(root / path) for item in files for path in (item.image, item.label) if path}
+    # Joined as text: as objects, 50,000 paths take half a second.
+    stamps = {path: _stamp(f"{root}/{path}") for item in files for path in (item.image, item.label) if path}
     timed, untimed = hashlib.sha256(), hashlib.sha256()
     for item in files:
         for path in filter(None, (item.image, item.label)):
@@ -135,9 +136,9 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _stamp(path: str) -> Stamp | None:
     try:
-        stat = path.stat()
+        stat = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
     return Stamp(stat.st_size, stat.st_mtime_ns)

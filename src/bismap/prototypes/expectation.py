@@ -21,6 +21,7 @@ from numba import types
 from numba.extending import overload
 from torch import Tensor
 
+from bismap.errors import BismapError
 from bismap.kernels import exp32, half_to_float, kernel
 from bismap.prototypes.mixtures import Mixture, polynomials
 from bismap.threads import one_thread_each
@@ -60,10 +61,15 @@ def stiff(mixture: Mixture) -> Tensor:
 
 
 def expect(x: Tensor, mixture: Mixture, dtype: torch.dtype) -> Sums:
-    """Sums over the samples ``x`` ``[n, d]`` float16, computed in ``dtype`` on the device where they lie.
+    """Sums over the samples ``x`` ``[n, d]`` float16, n > 0, computed in ``dtype`` on the device where they lie.
 
     On CUDA, float32 products must be IEEE: ``torch.backends.cuda.matmul.allow_tf32`` off (the default).
+
+    Raises:
+        BismapError: if ``x`` is of another type.
     """
+    if x.dtype != torch.float16:
+        raise BismapError(f"features are {x.dtype}, expected torch.float16 as the feature store holds them")
     parts = _on_cuda(x, mixture, dtype) if x.is_cuda else _on_cpu(x, mixture, dtype)
     total = [torch.stack(column).sum(0) for column in zip(*parts, strict=True)]
     return Sums(*total)
@@ -91,7 +97,7 @@ def _on_cpu(x: Tensor, mixture: Mixture, dtype: torch.dtype) -> list[Part]:
     constant, linear, quadratic = polynomials(mixture)
     constant = F.pad(constant, (0, missing), value=-math.inf)
     linear, quadratic = (F.pad(part, (0, 0, 0, missing)) for part in (linear, quadratic))
-    coefficients = [part.to(dtype).numpy() for part in (constant, linear, quadratic)]
+    coefficients = [part.to(dtype).contiguous().numpy() for part in (constant, linear, quadratic)]
     bits = x.numpy().view(np.uint16)
     starts = range(0, len(x), TASK_ROWS)
     parts = one_thread_each().map(lambda start: _task(bits[start : start + TASK_ROWS], *coefficients), starts)

@@ -33,6 +33,9 @@ STORE = "features.zarr"
 CHUNK_ROWS = 4096
 SHARD_CHUNKS = 16
 
+# What zarr and look-ups raise for metadata that are damaged or another's.
+_UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
+
 
 def write_features(path: Path, classes: Sequence[ClassFeatures]) -> None:
     """Write one shard's features, one entry of ``classes`` per trainId."""
@@ -123,10 +126,11 @@ class FeatureStore:
         node = f"{trainid:02d}/{name}"
         try:
             array = zarr.open_array(self.path, path=node, mode="r")
-        except (OSError, KeyError, ValueError) as error:
+        except _UNREADABLE as error:
             raise self._corrupt(node, str(error)) from error
-        if array.shape[0] != self.rows[trainid] or array.shape[1:] not in ((), (self.dim,)):
-            raise self._corrupt(node, f"shape {array.shape}, expected {self.rows[trainid]} rows")
+        dtype, length = {"features": (np.float16, (self.dim,)), "keys": (np.uint64, ())}[name]
+        if (array.dtype, array.shape, array.shards is None) != (dtype, (self.rows[trainid], *length), False):
+            raise self._corrupt(node, f"{array.dtype} {array.shape}, expected {self.rows[trainid]} rows in shards")
         files, expected = _files(array)
         if files != expected:
             raise self._corrupt(node, f"{files} of {expected} files are there")
@@ -177,7 +181,7 @@ def open_features(path: Path) -> FeatureStore:
     try:
         attributes = zarr.open_group(path, mode="r").attrs
         return FeatureStore(path, int(attributes["dim"]), tuple(attributes["rows"]))
-    except (OSError, KeyError, ValueError) as error:
+    except _UNREADABLE as error:
         raise BismapError(f"{path} is no store of class features ({error}); run `features` again") from error
 
 

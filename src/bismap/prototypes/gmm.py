@@ -62,7 +62,7 @@ def fit(
     tolerance: float,
     max_steps: int,
 ) -> Fit:
-    """Fit a mixture to ``x`` [n, d] float16, from ``start`` on the same device.
+    """Fit a mixture to ``x`` [n, d] float16, n > 0, from ``start`` on the same device.
 
     Args:
         reg_covar: added to every variance.

@@ -128,7 +128,7 @@ def _candidates(least, greatest, chosen):
     floor = lanes.max() + NEGLIGIBLE
     count = 0
     for g in range(components):
-        if max(max(greatest[0, g], greatest[1, g]), greatest[2, g]) > floor:
+        if max(max(greatest[0, g], greatest[1, g]), greatest[2, g]) >= floor:
             chosen[count] = g
             count += 1
     return count
