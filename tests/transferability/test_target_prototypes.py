@@ -19,8 +19,8 @@ def cells():
 
 
 def test_inertia_is_that_of_scikit_learn_within_a_percent(cells):
-    ours = cluster(cells, **OPTIONS)
-    reference = KMeans(6, n_init=5, random_state=5).fit(cells)
+    ours = cluster(cells, **OPTIONS | {"redos": 10})
+    reference = KMeans(6, n_init=10, random_state=5).fit(cells)
     assert ours.inertia == pytest.approx(reference.inertia_, rel=0.01)
     assert ours.sizes.sum() == len(cells)
 
@@ -52,8 +52,7 @@ def test_a_centre_without_cells_is_left_out(caplog):
     found = cluster(cells, **OPTIONS)
     assert len(found.centres) == 3
     assert (found.sizes == 10).all()
-    # FAISS shifts a split centre by a 1024th, and its twin holds no cell then
-    np.testing.assert_allclose(nearest(cells, found.centres)[1], 0, atol=2e-3)
+    np.testing.assert_array_equal(nearest(cells, found.centres)[1], 0)
     assert "hold no cell" in caplog.text
 
 

@@ -1,4 +1,7 @@
-"""Target prototypes: K-Means by FAISS on all target cells (A§6)."""
+"""Target prototypes: K-Means on all target cells (A§6), started by FAISS's k-means++.
+
+Lloyd's steps are FAISS's on a GPU, and those of `lloyd` on a CPU, where most distances need not be computed.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -9,6 +12,7 @@ import numpy as np
 
 from bismap.errors import BismapError
 from bismap.extractor.cell_store import CellShard
+from bismap.transferability.lloyd import lloyd
 from bismap.transferability.nearest import nearest
 
 log = logging.getLogger(__name__)
@@ -70,10 +74,16 @@ def cluster(
     _check(cells, clusters)
     faiss.omp_set_num_threads(threads)
     log.info("K-Means of %d cells of length %d into %d clusters on %s", *cells.shape, clusters, device)
-    clustering = faiss.Clustering(cells.shape[1], clusters, make_parameters(len(cells), iterations, redos, seed))
-    clustering.train(cells, make_index(cells.shape[1], device))
-    centres = faiss.vector_float_to_array(clustering.centroids).reshape(clusters, -1)
-    return describe(cells, centres)
+    index = _gpu_index(cells.shape[1], device) if device.startswith("cuda") else None
+    found = []
+    for redo in range(redos):
+        start = _start(cells, clusters, seed + redo)
+        centres = lloyd(cells, start, iterations) if index is None else _faiss_steps(cells, start, iterations, index)
+        found.append(_describe(cells, centres))
+    best = min(found, key=lambda clusters: clusters.inertia)
+    if len(best.sizes) < clusters:
+        log.warning("%d of %d clusters hold no cell and are left out", clusters - len(best.sizes), clusters)
+    return best
 
 
 def _check(cells: np.ndarray, clusters: int) -> None:
@@ -86,39 +96,39 @@ def _check(cells: np.ndarray, clusters: int) -> None:
         raise BismapError("target cells hold values that are not finite: run `extract` on the target again")
 
 
-def make_parameters(cells: int, iterations: int, redos: int, seed: int) -> faiss.ClusteringParameters:
-    """What FAISS is asked for: ``redos`` starts by k-means++, ``iterations`` Lloyd steps each, on all ``cells``."""
-    parameters = faiss.ClusteringParameters()
-    parameters.niter, parameters.nredo, parameters.seed = iterations, redos, seed
-    parameters.init_method = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS
-    # FAISS would silently keep 256 points a centroid, and warn below 39.
-    parameters.max_points_per_centroid = cells
-    parameters.min_points_per_centroid = 1
-    return parameters
+def _start(cells: np.ndarray, clusters: int, seed: int) -> np.ndarray:
+    """Cells ``[J, d]`` that lie apart, chosen by k-means++."""
+    choice = faiss.ClusteringInitialization(cells.shape[1], clusters)
+    choice.method, choice.seed = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS, seed
+    centres = np.empty((clusters, cells.shape[1]), np.float32)
+    choice.init_centroids(len(cells), faiss.swig_ptr(cells), faiss.swig_ptr(centres))
+    return centres
 
 
-def make_index(dim: int, device: str) -> faiss.Index:
-    """What finds the nearest centre of a cell of length ``dim``.
-
-    Raises:
-        BismapError: if FAISS does not see the GPU asked for.
-    """
-    if not device.startswith("cuda"):
-        return faiss.IndexFlatL2(dim)
+def _gpu_index(length: int, device: str) -> faiss.Index:
+    """What finds the nearest centre of a cell on the GPU ``device``."""
     number = int(device.partition(":")[2] or 0)
     if faiss.get_num_gpus() <= number:
         raise BismapError(f"K-Means is to run on {device}, but FAISS sees {faiss.get_num_gpus()} GPUs")
     config = faiss.GpuIndexFlatConfig()
     config.device = number
-    return faiss.GpuIndexFlatL2(faiss.StandardGpuResources(), dim, config)
+    return faiss.GpuIndexFlatL2(faiss.StandardGpuResources(), length, config)
 
 
-def describe(cells: np.ndarray, centres: np.ndarray) -> Clusters:
-    """What `Clusters` tells of ``centres`` [J, d]; a centre without a cell is left out."""
+def _faiss_steps(cells: np.ndarray, start: np.ndarray, iterations: int, index: faiss.Index) -> np.ndarray:
+    parameters = faiss.ClusteringParameters()
+    parameters.niter = iterations
+    # FAISS would silently keep 256 points a centroid, and warn below 39.
+    parameters.max_points_per_centroid, parameters.min_points_per_centroid = len(cells), 1
+    clustering = faiss.Clustering(cells.shape[1], len(start), parameters)
+    faiss.copy_array_to_vector(start.ravel(), clustering.centroids)
+    clustering.train(cells, index)
+    return faiss.vector_float_to_array(clustering.centroids).reshape(start.shape)
+
+
+def _describe(cells: np.ndarray, centres: np.ndarray) -> Clusters:
     index, distance = nearest(cells, centres)
     sizes = np.bincount(index, minlength=len(centres))
     kept = sizes > 0
-    if not kept.all():
-        log.warning("%d of %d clusters hold no cell and are left out", (~kept).sum(), len(kept))
     sums = np.bincount(index, distance, minlength=len(centres))
     return Clusters(centres[kept], sizes[kept], sums[kept] / sizes[kept], float((distance**2).sum()))
