@@ -7,6 +7,7 @@ data have no clusters, so that the assignment does not stand before the last ste
 """
 
 import argparse
+import os
 import warnings
 from functools import partial
 
@@ -35,7 +36,7 @@ def make_cells(n: int) -> np.ndarray:
 
 def own_steps(cells: np.ndarray, start: np.ndarray, iterations: int) -> float:
     """Inertia after the stage's steps."""
-    return float((nearest(cells, lloyd(cells, start, iterations))[1] ** 2).sum())
+    return float((nearest(cells, lloyd(cells, start, iterations, os.cpu_count()))[1] ** 2).sum())
 
 
 def faiss_steps(cells: np.ndarray, start: np.ndarray, iterations: int) -> float:

@@ -92,7 +92,7 @@ def test_entropy_of_other_classes(root):
         maps(root, "maps", 1)
 
 
-def test_neither_stage_imports_torch():
-    stages = "bismap.stages.transferability, bismap.stages.source_distances"
+def test_the_stages_after_extract_do_not_import_torch():
+    stages = ", ".join(f"bismap.stages.{s}" for s in ("target_prototypes", "source_distances", "transferability"))
     code = f"import sys, {stages}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,13 +6,13 @@ inequality to accelerate k-means", ICML 2003), and what they decide is not compu
 change their centre. The result is that of plain Lloyd's steps with distances in float32.
 """
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from bismap.kernels import kernel
-from bismap.threads import one_thread_each
 
 # Cells that a thread takes at once; does not change the result.
 TASK_ROWS = 1024
@@ -20,18 +20,18 @@ TASK_ROWS = 1024
 _NONE = -1
 
 
-def lloyd(cells: np.ndarray, centres: np.ndarray, iterations: int) -> np.ndarray:
+def lloyd(cells: np.ndarray, centres: np.ndarray, iterations: int, threads: int) -> np.ndarray:
     """Centres ``[J, d]`` float32 after ``iterations`` steps from ``centres``, or at a fixed point before.
 
     Each step assigns every cell to its nearest centre and moves the centres to the means of their cells; one
-    without cells stays where it is. Memory besides the cells: J + 3 values for each of them. Runs on
-    ``torch.get_num_threads()`` threads, with the same result for any number.
+    without cells stays where it is. Memory besides the cells: J + 3 values for each of them.
 
     Args:
         cells: ``[n, d]`` float32, finite.
         centres: ``[J, d]`` float32.
+        threads: on which it runs; the result is the same for any number.
     """
-    steps = _Steps.start(np.ascontiguousarray(cells), centres)
+    steps = _Steps.start(np.ascontiguousarray(cells), centres, threads)
     for _ in range(iterations):
         if not steps.assign():
             break
@@ -59,9 +59,10 @@ class _Steps:
     drift: np.ndarray
     sums: np.ndarray
     sizes: np.ndarray
+    threads: int
 
     @classmethod
-    def start(cls, cells: np.ndarray, centres: np.ndarray) -> "_Steps":
+    def start(cls, cells: np.ndarray, centres: np.ndarray, threads: int) -> "_Steps":
         n, j = len(cells), len(centres)
         return cls(
             cells,
@@ -72,6 +73,7 @@ class _Steps:
             drift=np.zeros(j, np.float32),
             sums=np.zeros(centres.shape),
             sizes=np.zeros(j, np.int64),
+            threads=threads,
         )
 
     def assign(self) -> bool:
@@ -82,7 +84,7 @@ class _Steps:
             rows = slice(first, first + TASK_ROWS)
             _assign(self.cells[rows], self.centres, self.drift, self.label[rows], self.upper[rows], self.lower[rows])
 
-        list(one_thread_each().map(task, range(0, len(self.cells), TASK_ROWS)))
+        self._run(task, range(0, len(self.cells), TASK_ROWS))
         changed = np.flatnonzero(before != self.label)
         self._transfer(changed, before[changed], self.label[changed])
         return len(changed) > 0
@@ -91,9 +93,13 @@ class _Steps:
         np.add.at(self.sizes, new, 1)
         np.subtract.at(self.sizes, old[old != _NONE], 1)
         # A thread takes some columns of all rows: a sum has the order of the rows, whatever the number of threads.
-        width = -(-self.cells.shape[1] // torch.get_num_threads())
+        width = -(-self.cells.shape[1] // self.threads)
         starts = range(0, self.cells.shape[1], width)
-        list(one_thread_each().map(lambda c: _transfer(self.cells, rows, old, new, self.sums, c, c + width), starts))
+        self._run(lambda c: _transfer(self.cells, rows, old, new, self.sums, c, c + width), starts)
+
+    def _run(self, task: Callable[[int], None], starts: Iterable[int]) -> None:
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(task, starts))
 
     def move(self) -> None:
         """Each centre to the mean of its cells."""

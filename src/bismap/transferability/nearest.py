@@ -3,13 +3,10 @@
 import math
 
 import numpy as np
-import torch
 
 from bismap.kernels import kernel
-from bismap.threads import one_thread_each
 
-# Cells that a thread takes at once; does not change the result.
-TASK_ROWS = 1024
+BLOCK = 1024
 
 # Bounds the error of a float32 product of vectors of some thousand values, relative to the product of their lengths.
 _ROUNDING = 1e-5
@@ -18,8 +15,8 @@ _ROUNDING = 1e-5
 def nearest(cells: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nearest centre of each cell, D = min_j ||f - A_j||_2.
 
-    A product of matrices in float32 leaves few centres in question; those are compared in float64. Runs on
-    ``torch.get_num_threads()`` threads, with the same result for any number, and for any other cells beside.
+    A product of matrices in float32 leaves few centres in question; those are compared in float64:
+    the result does not depend on how that product was rounded, so neither on the cells beside nor on threads.
 
     Args:
         cells: [n, d] float32, finite.
@@ -29,15 +26,11 @@ def nearest(cells: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndar
         Index [n] of the nearest centre (the first of equals), and L2 distance [n] to it, float64.
     """
     index, distance = np.empty(len(cells), np.int64), np.empty(len(cells))
-    offsets, columns = np.square(centres, dtype=np.float64).sum(1), torch.from_numpy(centres).T
-
-    def task(first: int) -> None:
-        rows = slice(first, first + TASK_ROWS)
+    offsets = np.square(centres, dtype=np.float64).sum(1)
+    for first in range(0, len(cells), BLOCK):
+        rows = slice(first, first + BLOCK)
         block = np.ascontiguousarray(cells[rows])
-        products = torch.mm(torch.from_numpy(block), columns).numpy()
-        _nearest(block, centres, products, offsets, index[rows], distance[rows])
-
-    list(one_thread_each().map(task, range(0, len(cells), TASK_ROWS)))
+        _nearest(block, centres, block @ centres.T, offsets, index[rows], distance[rows])
     return index, distance
 
 

@@ -78,7 +78,9 @@ def cluster(
     found = []
     for redo in range(redos):
         start = _start(cells, clusters, seed + redo)
-        centres = lloyd(cells, start, iterations) if index is None else _faiss_steps(cells, start, iterations, index)
+        centres = (
+            lloyd(cells, start, iterations, threads) if index is None else _faiss_steps(cells, start, iterations, index)
+        )
         found.append(_describe(cells, centres))
     best = min(found, key=lambda clusters: clusters.inertia)
     if len(best.sizes) < clusters:
