@@ -5,6 +5,7 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zarr.codecs import Crc32cCodec
 
 from bismap.errors import BismapError
 from bismap.prototypes import feature_store
@@ -41,6 +42,27 @@ def test_round_trip(tmp_path):
         got = gather([store], trainid, 100)
         assert got.dtype == np.float16
         np.testing.assert_array_equal(got, expected.features)
+
+
+@pytest.mark.parametrize("rows", [1, 8, 16, 17, 53])
+def test_files_are_those_that_zarr_writes(tmp_path, rows):
+    write(tmp_path / "a.zarr", range(rows))
+    expected = kept(range(rows))
+    for name, values in (("features", expected.features), ("keys", expected.keys)):
+        ours = zarr.open_array(tmp_path / "a.zarr", path=f"00/{name}", mode="r")
+        np.testing.assert_array_equal(ours[:], values)
+        again = zarr.create_array(tmp_path / f"{name}.zarr", **_shape_of(ours), config={"write_empty_chunks": True})
+        again[:] = values
+        for path in files(tmp_path, name):
+            if path.is_file():
+                twin = tmp_path / f"{name}.zarr" / path.relative_to(tmp_path / "a.zarr/00" / name)
+                assert path.read_bytes() == twin.read_bytes()
+
+
+def _shape_of(array):
+    """What decides on an array's bytes."""
+    names = ("shape", "dtype", "chunks", "shards", "fill_value")
+    return {name: getattr(array, name) for name in names} | {"compressors": [Crc32cCodec()]}
 
 
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=40), min_size=1, max_size=4), st.integers(1, 60))

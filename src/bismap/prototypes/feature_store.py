@@ -6,9 +6,10 @@ Layout: group ``{trainid:02d}`` per class with at least one feature, holding ``f
 zarr reads a missing chunk as the fill value and passes over flipped bytes, so features fill with NaN, every
 chunk carries a checksum, and files are counted against the declared n.
 
-zarr writes the stores. Whole files are read here directly, one after the other into one buffer: through
-zarr every byte is copied to fresh memory twice, which takes twice as long. Nothing is compressed: half of a post-ReLU
-feature is zeros, but at what zstd makes of them (0.6 of the size) it writes and reads slower than a disk.
+zarr keeps the metadata, and reads the stores as any other. Shard files are written and read here directly, a few
+chunks at a time that stay in the cache: through zarr every byte is copied to fresh memory twice. Nothing is
+compressed: half of a post-ReLU feature is zeros, but at what zstd makes of them (0.6 of the size) it writes and
+reads slower than a disk.
 """
 
 import math
@@ -33,6 +34,12 @@ STORE = "features.zarr"
 CHUNK_ROWS = 4096
 SHARD_CHUNKS = 16
 
+# Chunks that are read before they are looked at.
+READ_CHUNKS = 8
+
+# Bytes of a checksum.
+_CRC = 4
+
 # What zarr and look-ups raise for metadata that are damaged or another's.
 _UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
 
@@ -52,7 +59,7 @@ def _write(group: zarr.Group, name: str, values: np.ndarray, fill_value: float |
     rows = min(CHUNK_ROWS, len(values))
     chunks = (rows, *values.shape[1:])
     shards = (rows * min(SHARD_CHUNKS, -(-len(values) // rows)), *values.shape[1:])
-    group.create_array(
+    array = group.create_array(
         name,
         shape=values.shape,
         dtype=values.dtype,
@@ -60,8 +67,15 @@ def _write(group: zarr.Group, name: str, values: np.ndarray, fill_value: float |
         shards=shards,
         compressors=[Crc32cCodec()],
         fill_value=fill_value,
-        config={"write_empty_chunks": True},  # a file of fill values is a file, too
-    )[:] = values
+    )
+    for start in range(0, len(values), shards[0]):
+        path = _shard_path(group.store_path.store.root, array, start // shards[0])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_shard(path, values[start : start + shards[0]], rows, shards[0] // rows, fill_value)
+
+
+def _shard_path(root: Path, array: zarr.Array, number: int) -> Path:
+    return Path(root).joinpath(array.path, "c", str(number), *["0"] * (len(array.shape) - 1))
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,7 @@ class FeatureStore:
         return keys
 
     def copy_features(self, trainid: int, target: np.ndarray, positions: np.ndarray) -> None:
-        """Put a class's first rows at ``target[positions]``, row i at ``positions[i]``; memory of two files.
+        """Put a class's first rows at ``target[positions]``, row i at ``positions[i]``; memory of some chunks.
 
         Raises:
             BismapError: if the rows are missing or corrupt.
@@ -99,23 +113,22 @@ class FeatureStore:
             start += len(block)
 
     def _chunks(self, trainid: int, name: str, rows: int) -> Iterator[np.ndarray]:
-        """The chunks that hold the first ``rows`` rows, in order; each is overwritten by the next."""
+        """The chunks that hold the first ``rows`` rows, in order; each is overwritten by a later one."""
         if not rows:
             return
         array = self._array(trainid, name)
-        (step, file_rows), length = (array.chunks[0], array.shards[0]), array.shape[1:]
-        encoded, files = step * math.prod(length) * array.dtype.itemsize + 4, range(-(-rows // file_rows))
-        # Two files: one is looked at while the system reads the next.
-        buffers = [np.empty((-(-min(rows, file_rows) // step), encoded), np.uint8) for _ in files[:2]]
+        step, per_file, length = array.chunks[0], array.shards[0] // array.chunks[0], array.shape[1:]
+        # One is looked at while the system reads to the other.
+        buffers = np.empty((2, READ_CHUNKS, step * math.prod(length) * array.dtype.itemsize + _CRC), np.uint8)
 
-        def read(number: int) -> np.ndarray:
-            path = self.path.joinpath(array.path, "c", str(number), *["0"] * len(length))
-            wanted = -(-min(file_rows, rows - number * file_rows) // step)
-            return _read_shard(path, file_rows // step, buffers[number % 2][:wanted])
+        def read(turn: int, number: int, chunks: range) -> np.ndarray:
+            buffer = buffers[turn % 2][: len(chunks)]
+            return _read_chunks(_shard_path(self.path, array, number), per_file, chunks, buffer)
 
         start = 0
         try:
-            for chunks in map_ahead(read, files, threads=1):
+            portions = enumerate(_portions(-(-rows // step), per_file))
+            for chunks in map_ahead(lambda portion: read(portion[0], *portion[1]), portions, threads=1):
                 for chunk in chunks:
                     yield _checked(chunk).view(array.dtype).reshape(step, *length)[: array.shape[0] - start]
                     start += step
@@ -140,28 +153,61 @@ class FeatureStore:
         return BismapError(f"{self.path}/{node}: {what}; the store is damaged, make `features` again")
 
 
-def _read_shard(path: Path, chunks: int, buffer: np.ndarray) -> np.ndarray:
-    """The first of a zarr v3 shard file's ``chunks``, with their checksums: ``buffer`` has a row for each.
+def _portions(chunks: int, per_file: int) -> Iterator[tuple[int, range]]:
+    """What is read at once to get the first ``chunks``: the number of a file, and which of its chunks."""
+    for number in range(-(-chunks // per_file)):
+        wanted = min(per_file, chunks - number * per_file)
+        for first in range(0, wanted, READ_CHUNKS):
+            yield number, range(first, min(first + READ_CHUNKS, wanted))
 
-    They lie one after the other. At the end of the file stand offset and length of each (uint64), and a checksum.
+
+def _write_shard(path: Path, values: np.ndarray, rows: int, chunks: int, fill_value: float | int) -> None:
+    """Write a zarr v3 shard file with room for ``chunks`` of ``rows`` values each, all or a part of them there.
+
+    The chunks, each with its checksum, lie one after the other; the last is filled up. At the end of the file stand
+    offset and length of each (uint64; all bits set for one that is not there), and a checksum.
+    """
+    index, offset = np.full((chunks, 2), 2**64 - 1, "<u8"), 0
+    with path.open("wb") as file:
+        for number, start in enumerate(range(0, len(values), rows)):
+            chunk = values[start : start + rows]
+            missing = [(0, rows - len(chunk)), *[(0, 0)] * (chunk.ndim - 1)]
+            whole = np.pad(chunk, missing, constant_values=fill_value) if len(chunk) < rows else chunk
+            content = np.ascontiguousarray(whole).view(np.uint8).ravel()
+            file.write(content)
+            file.write(_crc(content))
+            index[number] = offset, len(content) + _CRC
+            offset += len(content) + _CRC
+        file.write(index.tobytes())
+        file.write(_crc(index.tobytes()))
+
+
+def _read_chunks(path: Path, per_file: int, chunks: range, buffer: np.ndarray) -> np.ndarray:
+    """Some chunks of a file of `_write_shard`, with their checksums: ``buffer`` has a row for each.
 
     Raises:
-        ValueError: if that checksum does not fit, or the file is not laid out like this.
+        ValueError: if the index's checksum does not fit, or the file is not laid out like this.
     """
-    with path.open("rb") as file:
+    length = buffer.shape[1]
+    with path.open("rb", buffering=0) as file:
+        file.seek(-16 * per_file - _CRC, os.SEEK_END)
+        index = _checked(np.frombuffer(file.read(), np.uint8)).view("<u8").reshape(per_file, 2)
+        if (index[chunks.start : chunks.stop] != [(i * length, length) for i in chunks]).any():
+            raise ValueError("a chunk is missing")
+        file.seek(chunks.start * length)
         if file.readinto(buffer) != buffer.size:
             raise ValueError("the file is cut off")
-        file.seek(-16 * chunks - 4, os.SEEK_END)
-        index = _checked(np.frombuffer(file.read(), np.uint8)).view("<u8").reshape(chunks, 2)[: len(buffer)]
-    if (index != [(i * buffer.shape[1], buffer.shape[1]) for i in range(len(buffer))]).any():
-        raise ValueError("a chunk is missing")
     return buffer
+
+
+def _crc(content: np.ndarray | bytes) -> bytes:
+    return struct.pack("<I", google_crc32c.value(content))
 
 
 def _checked(data: np.ndarray) -> np.ndarray:
     """Bytes without the CRC-32C that ends them, which must be theirs."""
-    content = data[:-4]
-    if struct.unpack("<I", data[-4:])[0] != google_crc32c.value(content):
+    content = data[:-_CRC]
+    if bytes(data[-_CRC:]) != _crc(content):
         raise ValueError("a checksum does not fit")
     return content
 
@@ -204,7 +250,7 @@ def open_all(paths: Sequence[Path], classes: int) -> list[FeatureStore]:
 def gather(stores: Sequence[FeatureStore], trainid: int, limit: int) -> np.ndarray:
     """The class's ``limit`` features with the smallest keys over all shards: float16 [n, d], by key.
 
-    The result does not depend on how the set was split. Memory: the result, one file's rows, all keys.
+    The result does not depend on how the set was split. Memory: the result, some chunks, all keys.
 
     Raises:
         BismapError: if a store is damaged; the file is named.

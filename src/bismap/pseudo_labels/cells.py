@@ -1,9 +1,14 @@
 """The part of the densities that is done pixel by pixel, compiled for the CPU.
 
-Four neighbouring features enclose a *cell* of pixels. The weights of a pixel's nine polarised log densities
-(its four corners, four sides and the diagonals; see `densities`) are not negative and sum to 1, so at every
-pixel of the cell a component lies between the least and the greatest of its nine. A component whose greatest is
-far below another's least adds nothing anywhere in the cell. Few are left, and only they are evaluated.
+Four neighbouring features enclose a *cell* of pixels. There a component's log density is a mean of nine numbers with
+weights that are not negative and sum to 1: its log densities at the corners, and the polarised ones of the
+sides and the diagonals (see `densities`). A polarised log density is
+
+    q(u, v) = (q(u, u) + q(v, v)) / 2 + h(u, v),    h(u, v) = |u - v|^2 / 4
+
+in the component's metric. Nothing cancels in h, so float32 does to find the components that matter: one whose
+greatest of the nine is far below another's least adds nothing anywhere in the cell, and of many that are left,
+those are taken that matter at one of its pixels. Only they are evaluated, in float64.
 """
 
 import math
@@ -20,39 +25,47 @@ NEGLIGIBLE = -30.0
 
 _CORNERS_AND_SIDES = 9
 
+# Above this number of components, a look at each pixel costs less than their exact h.
+_FEW = 2
+
 
 @kernel
-def products_along(row, out):
-    """Products ``[2w - 1, d]`` of a row's features ``[w, d]``: each with itself, then with its right neighbour."""
-    width, length = row.shape
+def squared_steps_along(row, out):
+    """Squared differences ``[w - 1, d]`` float32 of a row's features ``[w, d]``, each to its right neighbour."""
+    for x in range(len(row) - 1):
+        for j in range(row.shape[1]):
+            step = np.float32(row[x + 1, j] - row[x, j])
+            out[x, j] = step * step
+
+
+@kernel
+def squared_steps_across(upper, lower, out):
+    """Squared differences ``[2w - 1, d]`` float32 of two rows' features ``[w, d]``: to the lower neighbour, then the
+    mean over both diagonals."""
+    width = len(upper)
     for x in range(width):
-        for j in range(length):
-            out[x, j] = row[x, j] * row[x, j]
+        for j in range(upper.shape[1]):
+            step = np.float32(lower[x, j] - upper[x, j])
+            out[x, j] = step * step
+    half = np.float32(0.5)
     for x in range(width - 1):
-        for j in range(length):
-            out[width + x, j] = row[x, j] * row[x + 1, j]
+        for j in range(upper.shape[1]):
+            falling = np.float32(lower[x + 1, j] - upper[x, j])
+            rising = np.float32(lower[x, j] - upper[x + 1, j])
+            out[width + x, j] = half * (falling * falling + rising * rising)
 
 
 @kernel
-def products_across(upper, lower, out):
-    """Products ``[2w - 1, d]`` of two rows' features: with the lower neighbour, then the mean of both diagonals."""
-    width, length = upper.shape
-    for x in range(width):
-        for j in range(length):
-            out[x, j] = upper[x, j] * lower[x, j]
-    for x in range(width - 1):
-        for j in range(length):
-            out[width + x, j] = 0.5 * (upper[x, j] * lower[x + 1, j] + upper[x + 1, j] * lower[x, j])
-
-
-@kernel
-def fill_cells(upper, lower, across, upper_affine, lower_affine, owner, starts, fractions, rows, classes, density):
+def fill_cells(features, logs, along, across, upper, bank, owner, starts, fractions, rows, classes, density):
     """Best class and log density of the pixels between two rows of features.
 
     Args:
-        upper, lower: quadratic terms along each row ``[2w - 1, G]`` (of `products_along`), float64.
-        across: those between the rows (of `products_across`).
-        upper_affine, lower_affine: affine terms of either row ``[w, G]``.
+        features: ``[2, w, d]`` of both rows, float64.
+        logs: ``[2, w, G]``: the components' log densities there, float64.
+        along: ``[2, w - 1, G]``: h from each feature to its right neighbour, float32.
+        across: ``[2w - 1, G]``: h from the upper to the lower features, then the mean over the diagonals, float32.
+        upper: which of two is the upper row.
+        bank: ``[G, d]``: quarters of the precisions, float64.
         owner: ``[G]`` trainId of the class that a component belongs to, ascending.
         starts: ``[w]``: first column of pixels of each cell, and at the end the number of columns.
         fractions: ``[W]``: how far each column of pixels lies beyond its cell's left side, 0 to 1.
@@ -60,105 +73,147 @@ def fill_cells(upper, lower, across, upper_affine, lower_affine, owner, starts, 
         classes: out, ``[R, W]`` uint8, trainIds.
         density: out, ``[R, W]`` float32, nat.
     """
-    width, components = upper_affine.shape
-    # Least and greatest of three: at the left and the right side of a cell, in turns, and between them.
-    least, greatest = np.empty((3, components)), np.empty((3, components))
-    chosen = np.empty(components, np.int64)
-    near = np.empty((_CORNERS_AND_SIDES, components))
-    left, middle, right, logs = (np.empty(components), np.empty(components), np.empty(components), np.empty(components))
-    _bound_side(upper, lower, across, upper_affine, lower_affine, 0, least, greatest)
-    for x in range(width - 1):
-        _bound_side(upper, lower, across, upper_affine, lower_affine, x + 1, least, greatest)
-        if starts[x] == starts[x + 1]:
+    components = logs.shape[2]
+    chosen, needed = np.empty(components, np.int64), np.empty(components, np.bool_)
+    least, greatest, slack = np.empty(components), np.empty(components), np.empty(components)
+    near, sides, mixed = np.empty((_CORNERS_AND_SIDES, components)), np.empty((3, components)), np.empty(components)
+    # Rounding of a float32 sum of d terms that are not negative, twice over.
+    rounding = (features.shape[2] + 8) * 2.0**-23
+    row = (logs[upper], logs[1 - upper], along[upper], along[1 - upper], across)
+    for x in range(logs.shape[1] - 1):
+        columns = fractions[starts[x] : starts[x + 1]]
+        if len(columns) == 0:
             continue
-        _bound_middle(upper, lower, across, upper_affine, lower_affine, x, least, greatest)
+        _bound(row, x, 1 + rounding, least, greatest)
         count = _candidates(least, greatest, chosen)
+        if count > _FEW:
+            for c in range(count):
+                slack[c] = rounding * _gather(row, x, chosen[c], near, c)
+            count = _needed(near, slack, rows, columns, sides, mixed, needed, chosen, count)
         for c in range(count):
-            _gather(upper, lower, across, upper_affine, lower_affine, x, chosen[c], near, c)
+            g = chosen[c]
+            h = _exact_h(features[upper], features[1 - upper], x, bank[g])
+            _combine(row, x, g, h, near, c)
         for y in range(len(rows)):
-            below = rows[y]
-            above = 1 - below
-            _mix(near, 0, above, below, count, left)
-            _mix(near, 3, above, below, count, right)
-            _mix(near, 6, above, below, count, middle)
-            for column in range(starts[x], starts[x + 1]):
-                after = fractions[column]
-                before = 1 - after
-                both = 2 * before * after
-                for c in range(count):
-                    logs[c] = before * before * left[c] + after * after * right[c] + both * middle[c]
-                classes[y, column], density[y, column] = _best(logs, chosen, count, owner)
+            _mix_rows(near, rows[y], count, sides)
+            for i in range(len(columns)):
+                _mix_columns(sides, columns[i], count, mixed)
+                column = starts[x] + i
+                classes[y, column], density[y, column] = _best(mixed, chosen, count, owner)
 
 
 @kernel
-def _bound_side(upper, lower, across, upper_affine, lower_affine, x, least, greatest):
-    """Least and greatest of the log densities at column ``x``: the upper one, the lower one, and between them."""
-    place = x % 2
-    for g in range(upper_affine.shape[1]):
-        first = upper_affine[x, g] + upper[x, g]
-        second = lower_affine[x, g] + lower[x, g]
-        third = 0.5 * (upper_affine[x, g] + lower_affine[x, g]) + across[x, g]
-        least[place, g] = min(min(first, second), third)
-        greatest[place, g] = max(max(first, second), third)
-
-
-@kernel
-def _bound_middle(upper, lower, across, upper_affine, lower_affine, x, least, greatest):
-    """The same of those right of column ``x``: at the upper side, at the lower side, and the diagonals."""
-    width = len(upper_affine)
-    for g in range(upper_affine.shape[1]):
-        first = 0.5 * (upper_affine[x, g] + upper_affine[x + 1, g])
-        second = 0.5 * (lower_affine[x, g] + lower_affine[x + 1, g])
-        third = 0.5 * (first + second) + across[width + x, g]
-        first += upper[width + x, g]
-        second += lower[width + x, g]
-        least[2, g] = min(min(first, second), third)
-        greatest[2, g] = max(max(first, second), third)
+def _bound(row, x, ample, least, greatest):
+    """Bounds of the components in the cell right of column ``x``; ``row`` has the logs and h, upper ones first."""
+    upper, lower, above, below, across = row
+    width = len(upper)
+    for g in range(len(least)):
+        a, b, c, d = upper[x, g], upper[x + 1, g], lower[x, g], lower[x + 1, g]
+        top, bottom = 0.5 * (a + b) + ample * above[x, g], 0.5 * (c + d) + ample * below[x, g]
+        left, right = 0.5 * (a + c) + ample * across[x, g], 0.5 * (b + d) + ample * across[x + 1, g]
+        middle = 0.25 * ((a + b) + (c + d)) + ample * across[width + x, g]
+        least[g] = min(min(a, b), min(c, d))
+        greatest[g] = max(max(max(a, b), max(c, d)), max(max(max(top, bottom), max(left, right)), middle))
 
 
 @kernel
 def _candidates(least, greatest, chosen):
     """Number of components that matter somewhere in the cell; their places go to ``chosen``."""
-    components = least.shape[1]
     lanes = np.full(LANES, -np.inf)
-    for start in range(0, components, LANES):
+    for start in range(0, len(least), LANES):
         for lane in range(LANES):
-            g = start + lane
-            lanes[lane] = max(lanes[lane], min(min(least[0, g], least[1, g]), least[2, g]))
+            lanes[lane] = max(lanes[lane], least[start + lane])
     floor = lanes.max() + NEGLIGIBLE
     count = 0
-    for g in range(components):
-        if max(max(greatest[0, g], greatest[1, g]), greatest[2, g]) >= floor:
+    for g in range(len(greatest)):
+        if greatest[g] >= floor:
             chosen[count] = g
             count += 1
     return count
 
 
 @kernel
-def _gather(upper, lower, across, upper_affine, lower_affine, x, g, near, c):
-    """The nine log densities of component ``g`` in the cell right of column ``x``: left, right and middle, three each.
-
-    Of three, the first is at the upper row, the second at the lower one, the third between them.
-    """
-    width = len(upper_affine)
-    a, b, low_a, low_b = upper_affine[x, g], upper_affine[x + 1, g], lower_affine[x, g], lower_affine[x + 1, g]
-    near[0, c] = a + upper[x, g]
-    near[1, c] = low_a + lower[x, g]
-    near[2, c] = 0.5 * (a + low_a) + across[x, g]
-    near[3, c] = b + upper[x + 1, g]
-    near[4, c] = low_b + lower[x + 1, g]
-    near[5, c] = 0.5 * (b + low_b) + across[x + 1, g]
-    near[6, c] = 0.5 * (a + b) + upper[width + x, g]
-    near[7, c] = 0.5 * (low_a + low_b) + lower[width + x, g]
-    near[8, c] = 0.25 * ((a + b) + (low_a + low_b)) + across[width + x, g]
+def _gather(row, x, g, near, c):
+    """The nine numbers of component ``g`` with the float32 h; returns the greatest h."""
+    _, _, above, below, across = row
+    top, bottom, left, right = above[x, g], below[x, g], across[x, g], across[x + 1, g]
+    middle = across[len(above) + 1 + x, g]
+    _combine(row, x, g, (top, bottom, left, right, middle), near, c)
+    return max(max(max(top, bottom), max(left, right)), middle)
 
 
 @kernel
-def _mix(near, first, above, below, count, out):
-    """Three of ``near`` at a row of pixels."""
-    both = 2 * above * below
+def _combine(row, x, g, h, near, c):
+    """The nine numbers in the cell right of column ``x``, to column ``c``: of its left, right and middle, three each.
+
+    Of three, the first is at the upper row, the second at the lower one, the third between them.
+    """
+    upper, lower, _, _, _ = row
+    top, bottom, left, right, middle = h
+    a, b, low_a, low_b = upper[x, g], upper[x + 1, g], lower[x, g], lower[x + 1, g]
+    near[0, c], near[1, c], near[2, c] = a, low_a, 0.5 * (a + low_a) + left
+    near[3, c], near[4, c], near[5, c] = b, low_b, 0.5 * (b + low_b) + right
+    near[6, c], near[7, c] = 0.5 * (a + b) + top, 0.5 * (low_a + low_b) + bottom
+    near[8, c] = 0.25 * ((a + b) + (low_a + low_b)) + middle
+
+
+@kernel
+def _exact_h(upper, lower, x, quarter):
+    """h of the top, bottom, left and right side of a cell, and the mean over its diagonals, float64."""
+    a, b, c, d = upper[x], upper[x + 1], lower[x], lower[x + 1]
+    top = bottom = left = right = middle = 0.0
+    for j in range(len(quarter)):
+        weight = quarter[j]
+        ab, cd, ac, bd, ad, bc = b[j] - a[j], d[j] - c[j], c[j] - a[j], d[j] - b[j], d[j] - a[j], c[j] - b[j]
+        top += weight * ab * ab
+        bottom += weight * cd * cd
+        left += weight * ac * ac
+        right += weight * bd * bd
+        middle += weight * (ad * ad + bc * bc)
+    return top, bottom, left, right, 0.5 * middle
+
+
+@kernel
+def _needed(near, slack, rows, columns, sides, mixed, needed, chosen, count):
+    """Keep those of ``chosen`` that matter at one of the cell's pixels, though ``near`` errs by ``slack``."""
     for c in range(count):
-        out[c] = above * above * near[first, c] + below * below * near[first + 1, c] + both * near[first + 2, c]
+        needed[c] = False
+    for y in range(len(rows)):
+        _mix_rows(near, rows[y], count, sides)
+        for i in range(len(columns)):
+            _mix_columns(sides, columns[i], count, mixed)
+            floor = -np.inf
+            for c in range(count):
+                floor = max(floor, mixed[c] - slack[c])
+            floor += NEGLIGIBLE
+            for c in range(count):
+                needed[c] |= mixed[c] + slack[c] >= floor
+    kept = 0
+    for c in range(count):
+        if needed[c]:
+            chosen[kept] = chosen[c]
+            kept += 1
+    return kept
+
+
+@kernel
+def _mix_rows(near, below, count, sides):
+    """Left, right and middle ``[3, G]`` at a row of pixels that lies ``below`` beyond the upper one."""
+    above = 1 - below
+    both = 2 * above * below
+    for side in range(3):
+        for c in range(count):
+            ends = above * above * near[3 * side, c] + below * below * near[3 * side + 1, c]
+            sides[side, c] = ends + both * near[3 * side + 2, c]
+
+
+@kernel
+def _mix_columns(sides, after, count, mixed):
+    """Log densities at a pixel that lies ``after`` beyond the left side."""
+    before = 1 - after
+    both = 2 * before * after
+    for c in range(count):
+        mixed[c] = before * before * sides[0, c] + after * after * sides[1, c] + both * sides[2, c]
 
 
 @kernel

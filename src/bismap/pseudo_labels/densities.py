@@ -10,8 +10,9 @@ log density
 where ``P`` is the diagonal precision and ``s = P mean``. The few ``q`` that occur (a pixel with itself, its
 right, its lower and its two diagonal neighbours) are matrix products at low resolution.
 
-Everything is float64, but for the exponentials of differences to the densest component: with variances at
-the floor the terms of ``q`` cancel, and so do those of the sum where neighbours lie on both sides of a mean.
+Everything is float64, but for the exponentials of differences to the densest component (with variances at
+the floor the terms of ``q`` cancel, and so do those of the sum where neighbours lie on both sides of a mean) and
+for what on a CPU only tells which components matter (`cells`).
 """
 
 import math
@@ -24,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bismap.errors import BismapError
-from bismap.pseudo_labels.cells import LANES, fill_cells, products_across, products_along
+from bismap.pseudo_labels.cells import LANES, fill_cells, squared_steps_across, squared_steps_along
 from bismap.threads import one_thread_each
 
 # Rows of features that one thread, or one pass over a GPU, does at once; does not change the result on a CPU.
@@ -192,33 +193,37 @@ def fill_by_cells(image: Image, classes: Tensor, density: Tensor, top: int, bott
     (width, length), components = image.features.shape[1:], len(bank.constant)
     # Two rows each, taken in turns: a row of features is the lower one first, then the upper one.
     features = torch.empty(2, width, length, dtype=torch.float64)
-    affine = torch.empty(2, width, components, dtype=torch.float64)
-    along = torch.empty(2, 2 * width - 1, components, dtype=torch.float64)
-    across = torch.empty_like(along[0])
-    products = torch.empty(2 * width - 1, length, dtype=torch.float64)
+    logs = torch.empty(2, width, components, dtype=torch.float64)
+    along = torch.empty(2, width - 1, components)
+    across, steps = torch.empty(2 * width - 1, components), torch.empty(2 * width - 1, length)
+    squares = torch.empty(width, length, dtype=torch.float64)
+    quarters = -0.5 * bank.quadratic
+    narrow, by_component = quarters.float(), quarters.T.contiguous().numpy()
     edges = torch.searchsorted(columns.start, torch.arange(width)).numpy()
     edges[-1] = len(columns.start)
 
     def take(y: int) -> None:
         place = y % 2
         _finite(features[place].copy_(image.features[y]))
-        torch.addmm(bank.constant, features[place], bank.linear, out=affine[place])
-        products_along(features[place].numpy(), products.numpy())
-        torch.mm(products, bank.quadratic, out=along[place])
+        torch.addmm(bank.constant, features[place], bank.linear, out=logs[place])
+        logs[place].addmm_(torch.square(features[place], out=squares), bank.quadratic)
+        squared_steps_along(features[place].numpy(), steps.numpy())
+        torch.mm(steps[: width - 1], narrow, out=along[place])
 
     take(top)
     for y in range(top, bottom):
         take(y + 1)
-        upper, lower = y % 2, (y + 1) % 2
-        products_across(features[upper].numpy(), features[lower].numpy(), products.numpy())
-        torch.mm(products, bank.quadratic, out=across)
+        upper = y % 2
+        squared_steps_across(features[upper].numpy(), features[1 - upper].numpy(), steps.numpy())
+        torch.mm(steps, narrow, out=across)
         inside = slice(*torch.searchsorted(rows.start, torch.tensor([y, y + 1])).tolist())
         fill_cells(
-            along[upper].numpy(),
-            along[lower].numpy(),
+            features.numpy(),
+            logs.numpy(),
+            along.numpy(),
             across.numpy(),
-            affine[upper].numpy(),
-            affine[lower].numpy(),
+            upper,
+            by_component,
             bank.owner.numpy(),
             edges,
             columns.fraction.numpy(),
