@@ -15,7 +15,7 @@ from comparison import machine
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- measured by benchmarks/all.py: begin -->", "<!-- end -->"
-COMPARISONS = ("gmm", "densities", "stylize", "kmeans", "feature_store", "images", "planning")
+COMPARISONS = ("gmm", "densities", "stylize", "kmeans", "feature_store", "images", "planning", "scaling")
 
 
 def main() -> None:
@@ -25,7 +25,10 @@ def main() -> None:
     parts = [f"Machine: {machine()}\n"]
     print(parts[0], flush=True)
     for name in COMPARISONS:
-        done = subprocess.run([sys.executable, HERE / f"{name}.py"], stdout=subprocess.PIPE, text=True, check=True)
+        command = [sys.executable, HERE / f"{name}.py"]
+        if args.write and name == "scaling":
+            command += ["--figure", PAGE.with_name("scaling.svg")]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         parts.append(done.stdout)
         print(done.stdout, flush=True)
     if args.write:

@@ -32,13 +32,13 @@ def compare(forms: Mapping[str, Form], rounds: int, scale: Mapping[str, float] |
     """
     for form in forms.values():
         form()
-    taken = [{name: _seconds(form) for name, form in forms.items()} for _ in range(rounds)]
+    taken = [{name: a_turn(form) for name, form in forms.items()} for _ in range(rounds)]
     medians = {name: statistics.median(turn[name] for turn in taken) for name in forms}
     return {name: seconds * (scale or {}).get(name, 1.0) for name, seconds in medians.items()}
 
 
-def _seconds(form: Form) -> float:
-    """Of one run, by as many as fill a turn: the first after a pause meets a processor that has to wake."""
+def a_turn(form: Form) -> float:
+    """Seconds of one run, by as many as fill a turn: the first after a pause meets a processor that has to wake."""
     time.sleep(PAUSE)
     start, runs = time.perf_counter(), 0
     while (taken := time.perf_counter() - start) < TURN:

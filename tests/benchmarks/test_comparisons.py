@@ -16,6 +16,7 @@ SMALL = {
     "feature_store": ["--rows", "5000"],
     "images": ["--width", "256"],
     "planning": ["--images", "20"],
+    "scaling": ["--shrink", "16", "--figure", "curves.svg"],
 }
 
 
@@ -26,10 +27,12 @@ def test_every_comparison_is_here():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
-def test_comparison_runs(name):
+def test_comparison_runs(name, tmp_path):
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--rounds", "1", *SMALL[name]]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     titles, rows = re.findall(r"^### .+", done.stdout, re.MULTILINE), re.findall(r"^\| .+", done.stdout, re.MULTILINE)
     assert titles
     assert len(rows) >= 2 * len(titles)
+    figures = [path.name for path in tmp_path.iterdir() if "K-Means" in path.read_text()]
+    assert figures == (["curves.svg"] if name == "scaling" else [])
