@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -47,6 +48,47 @@ def a_turn(form: Form) -> float:
     return taken / runs
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a form cannot do without: operations in matrix products, bytes to or from memory."""
+
+    fp32: float = 0.0
+    fp64: float = 0.0
+    bytes: float = 0.0
+
+    def __str__(self) -> str:
+        amounts = ((self.fp32 / 1e9, "GFLOP in float32"), (self.fp64 / 1e9, "GFLOP in float64"))
+        parts = [f"{amount:.1f} {unit}" for amount, unit in amounts if amount]
+        return ", ".join([*parts, f"{self.bytes / 2**20:.0f} MB of memory traffic"])
+
+    def seconds(self) -> float:
+        """At this machine's rates: products and traffic side by side."""
+        rates = measure_rates()
+        return max(self.fp32 / rates.fp32 + self.fp64 / rates.fp64, self.bytes / rates.traffic)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Operations a second in matrix products of 2048 x 2048, and bytes a second that a copy reads and writes."""
+
+    fp32: float
+    fp64: float
+    traffic: float
+
+
+@cache
+def measure_rates() -> Rates:
+    """What the machine does now."""
+    import torch
+
+    a, b = torch.randn(2, 2048, 2048)
+    wide = a.double(), b.double()
+    source, target = torch.ones(2, 256 << 20, dtype=torch.uint8)
+    forms = {"fp32": lambda: a @ b, "fp64": lambda: wide[0] @ wide[1], "copy": lambda: target.copy_(source)}
+    taken = compare(forms, 5)
+    return Rates(2 * 2048**3 / taken["fp32"], 2 * 2048**3 / taken["fp64"], 2 * len(source) / taken["copy"])
+
+
 @dataclass
 class Section:
     """One benchmark's part of docs/performance.md.
@@ -55,13 +97,15 @@ class Section:
         title: what is measured, at which size.
         required: least ratio to ours that the project asks for, by peer.
         unit: what a run is divided by, with the number of them in a run (``("an image", 10)``).
-        notes: lines under the table: agreement, memory, the floor.
+        notes: lines under the table: agreement, memory.
+        floor: of one unit of ours.
     """
 
     title: str
     required: dict[str, float] = field(default_factory=dict)
     unit: tuple[str, float] = ("a run", 1)
     notes: list[str] = field(default_factory=list)
+    floor: Work | None = None
 
     def print(self, seconds: dict[str, float]) -> None:
         """Markdown of the table, ours first, and the notes."""
@@ -75,6 +119,11 @@ class Section:
         print()
         for note in self.notes:
             print(f"- {note}")
+        if self.floor:
+            least = self.floor.seconds()
+            print(
+                f"- Floor: {self.floor}; at the machine's rates {duration(least)}, {least / ours * number:.0%} of ours."
+            )
         print(flush=True)
 
 
@@ -114,16 +163,12 @@ def machine() -> str:
         platform.processor(),
     )
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    a, b = torch.randn(2, 2048, 2048)
-    multiply = compare({"fp32": lambda: a @ b, "fp64": lambda: a.double() @ b.double()}, 7)
-    buffer, target = torch.ones(2, 256 << 20, dtype=torch.uint8)
-    copy = compare({"copy": lambda: target.copy_(buffer)}, 7)["copy"]
-    rates = {name: 2 * 2048**3 / seconds / 1e9 for name, seconds in multiply.items()}
+    rates = measure_rates()
     found = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     return (
         f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, torch with {torch.get_num_threads()} threads: "
-        f"{rates['fp32']:.0f} GFLOP/s in fp32 and {rates['fp64']:.0f} in fp64 (matrix products of 2048 x 2048, the "
-        f"latter with the conversion), copies {0.25 / copy:.1f} GiB/s. Python {platform.python_version()}, {found}."
+        f"{rates.fp32 / 1e9:.0f} GFLOP/s in fp32 and {rates.fp64 / 1e9:.0f} in fp64 (matrix products of 2048 x 2048), "
+        f"copies {rates.traffic / 2**31:.1f} GiB/s. Python {platform.python_version()}, {found}."
     )
 
 

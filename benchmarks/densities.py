@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from comparison import Section, compare, memory_above_imports
+from comparison import Section, Work, compare, memory_above_imports
 from torch import Tensor
 
 from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes
@@ -152,10 +152,10 @@ def main() -> None:
     notes += [
         f"Memory above the process after imports, the features ({features.numel() * 4 / 2**20:.0f} MB) with it: "
         f"{memory:.0f} MB (allowed: 600).",
-        f"Floor: {2 * product / 1e9:.0f} GFLOP of matrix products in float64 and {3 * product / 1e9:.0f} in float32.",
     ]
+    floor = Work(fp32=3 * product, fp64=2 * product, bytes=4 * features.numel())
     title = f"Pseudo-label densities, {size[0]} x {size[1]}, {CLASSES} x {COMPONENTS} Gaussians"
-    Section(title, {"upsample-then-GEMM": 4, "broadcasting": 600}, ("an image", 1), notes).print(seconds)
+    Section(title, {"upsample-then-GEMM": 4, "broadcasting": 600}, ("an image", 1), notes, floor).print(seconds)
 
 
 if __name__ == "__main__":

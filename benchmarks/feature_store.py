@@ -2,7 +2,8 @@
 
     python benchmarks/feature_store.py [--rows 300000] [--folder /tmp] [--rounds 5]
 
-Reads are cold: each file's pages are dropped from the system's cache before. Writes end with an fsync of every
+Reads are cold: each file's pages are dropped from the system's cache before (which a file system in memory does not
+do). One form reads our files and throws them away: what the disk gives. Writes end with an fsync of every
 file, for all forms alike.
 """
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from comparison import Section, compare, memory_above_imports
+from comparison import Section, Work, compare, memory_above_imports
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
@@ -113,7 +113,6 @@ def main() -> None:
         np.save(path, x.numpy())
         memory, code = (memory_above_imports(function, path) for function in (fit_file, load_code))
     size = x.numel() * 2 / 2**20
-    flops = 8 * args.samples * D * K
     Section(
         f"EM step, {args.samples:,} x {D}, K = {K}, diagonal",
         {"scikit-learn, float64": 20, "scikit-learn, float32": 3, "broadcasting, torch float32": 250},
@@ -126,8 +125,8 @@ def main() -> None:
             f"Memory of three steps above the process after imports, the features ({size:.0f} MB) with it: "
             f"{memory:.0f} MB, {memory / size:.2f} × the features (allowed: 1.3). A step over one sample takes "
             f"{code:.0f} MB: numba and the compiled code, loaded at the first call.",
-            f"Floor: {flops / 1e9:.1f} GFLOP in matrix products, {size:.0f} MB read once.",
         ],
+        Work(fp32=8 * args.samples * D * K, bytes=2 * x.numel()),
     ).print(seconds)
 
 

@@ -12,7 +12,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from comparison import Section, compare
+from comparison import Section, Work, compare
 from PIL import Image
 from torchvision.transforms import functional
 
@@ -84,6 +84,7 @@ def transferability(width: int, rounds: int) -> None:
         f"Transferability map, {width} x {width // 2}",
         {"NumPy, pixel by pixel": 5},
         notes=[f"{other} of {label.size:,} pixels differ, by 1 of 255 (rounding). Ours has the histogram, too."],
+        floor=Work(bytes=2 * label.size),
     ).print(compare({"ours, with its histogram": own, "NumPy, pixel by pixel": peer}, rounds))
 
 
@@ -106,9 +107,12 @@ def confusion(width: int, rounds: int) -> None:
         return confusion_matrix(joint_counts(truth, given), CLASSES)
 
     assert np.array_equal(own(), peer())
-    Section(f"Confusion matrix, {width} x {width // 2}", {"NumPy, mask and bincount": 5}, notes=["Equal."]).print(
-        compare({"ours, labels out of range seen": own, "NumPy, mask and bincount": peer}, rounds)
-    )
+    Section(
+        f"Confusion matrix, {width} x {width // 2}",
+        {"NumPy, mask and bincount": 5},
+        notes=["Equal."],
+        floor=Work(bytes=2 * truth.size),
+    ).print(compare({"ours, labels out of range seen": own, "NumPy, mask and bincount": peer}, rounds))
 
 
 def sample(width: int, rounds: int) -> None:

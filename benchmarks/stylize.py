@@ -9,7 +9,7 @@ peer is told the gamma that ours has fitted, so that it has less to do.
 import argparse
 
 import numpy as np
-from comparison import Section, compare
+from comparison import Section, Work, compare
 from skimage.color import lab2rgb, rgb2lab
 from skimage.exposure import match_histograms
 
@@ -46,6 +46,7 @@ def main() -> None:
             f"Difference: mean {difference.mean():.4f} (allowed: 0.25), at most {difference.max()} (allowed: 2) "
             "grey levels.",
         ],
+        Work(bytes=source.nbytes + reference.nbytes + source.nbytes),
     ).print(
         compare(
             {

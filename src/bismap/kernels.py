@@ -1,7 +1,8 @@
 """Compiling loops that no library call expresses (numba), and the scalar functions that they share.
 
 Compiled code is kept from run to run. numba notices when the file of a kernel changes, but not when a function
-changes that the kernel takes from another file; so in a checkout the folder is named after the text of this one.
+changes that the kernel takes from another file; so in a checkout the folder is named after the text of this one,
+and after the kind of processor, as a cluster may have several.
 """
 
 import hashlib
@@ -10,13 +11,15 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
 
 if not numba.config.CACHE_DIR and os.access(Path(__file__).parent, os.W_OK):
     _digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    numba.config.CACHE_DIR = str(Path(__file__).parent / "__pycache__" / f"numba-{_digest}")
+    numba.config.CACHE_DIR = str(
+        Path(__file__).parent / "__pycache__" / f"numba-{_digest}-{binding.get_host_cpu_name()}"
+    )
 
 # Sums may be taken in another order and products fused: that is what vectors of lanes need. All values are numbers.
 kernel = numba.njit(

@@ -92,13 +92,15 @@ def direct_sums(mixture, x):
     return total.sum(), share.sum(1), share @ wide, share @ wide**2
 
 
-# Rows that fill no tile, no block and no task; whole ones; and one row more.
-@pytest.mark.parametrize("n", [1, 15, 16, 17, 255, 256, 257, 1000, 1024, 1025])
+# Rows that fill no group, no block (512) and no task; whole ones; and one row more. Channels and components that
+# fill no tile, one, and several.
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 511, 512, 513, 1023, 1024, 1025, 1537])
+@pytest.mark.parametrize(("k", "d"), [(1, 12), (6, 33), (17, 100), (4, 256)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_sums(monkeypatch, n, dtype):
-    monkeypatch.setattr(expectation, "TASK_ROWS", 512)
+def test_sums(monkeypatch, n, k, d, dtype):
+    monkeypatch.setattr(expectation, "TASK_ROWS", 1024)
     rng = np.random.default_rng(4)
-    mixture = random_mixture(rng, 6, 12, scale=2.0)
+    mixture = random_mixture(rng, k, d, scale=2.0)
     x = samples(rng, mixture, n)
     sums = expect(torch.from_numpy(x), mixture, dtype)
     likelihood, responsibility, first, second = direct_sums(mixture, x)
@@ -106,6 +108,19 @@ def test_sums(monkeypatch, n, dtype):
     np.testing.assert_allclose(sums.responsibility, responsibility, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(sums.first, first, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(sums.second, second, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("d", [40, 64])
+def test_rows_that_do_not_lie_in_order_in_memory(d):
+    rng = np.random.default_rng(8)
+    mixture = random_mixture(rng, 3, d)
+    x = torch.from_numpy(samples(rng, mixture, 70))
+    expected = vars(expect(x, mixture, torch.float32))
+    wide = torch.zeros(70, 2 * d, dtype=torch.float16)
+    wide[:, ::2] = x
+    for other in (x.T.contiguous().T, wide[:, ::2]):
+        found = vars(expect(other, mixture, torch.float32))
+        assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 def test_form_for_a_gpu_gives_the_same(monkeypatch):
@@ -121,7 +136,7 @@ def test_form_for_a_gpu_gives_the_same(monkeypatch):
 
 
 def test_number_of_threads_does_not_matter(monkeypatch):
-    monkeypatch.setattr(expectation, "TASK_ROWS", 512)
+    monkeypatch.setattr(expectation, "TASK_ROWS", 1024)
     rng = np.random.default_rng(6)
     mixture = random_mixture(rng, 5, 20)
     x = torch.from_numpy(samples(rng, mixture, 3000))

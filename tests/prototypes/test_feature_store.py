@@ -18,7 +18,8 @@ D = 4
 @pytest.fixture(autouse=True)
 def _small_files(monkeypatch):
     monkeypatch.setattr(feature_store, "CHUNK_ROWS", 8)
-    monkeypatch.setattr(feature_store, "SHARD_CHUNKS", 2)
+    monkeypatch.setattr(feature_store, "SHARD_CHUNKS", 5)
+    monkeypatch.setattr(feature_store, "READ_CHUNKS", 2)
 
 
 def kept(keys):
@@ -31,6 +32,13 @@ def kept(keys):
 def write(path, *classes):
     write_features(path, [kept(keys) for keys in classes])
     return open_features(path)
+
+
+@pytest.mark.parametrize("rows", [7, 16, 39, 40, 41, 95, 120])
+@pytest.mark.parametrize("limit", [1, 17, 40, 57, 200])
+def test_the_first_rows_of_several_files(tmp_path, rows, limit):
+    store = write(tmp_path / "a.zarr", range(rows))
+    np.testing.assert_array_equal(gather([store], 0, limit), kept(range(rows)).features[:limit])
 
 
 def test_round_trip(tmp_path):
@@ -81,10 +89,10 @@ def files(tmp_path, name):
 @pytest.mark.parametrize("name", ["features", "keys"])
 @pytest.mark.parametrize("number", [0, -1])
 def test_missing_file(tmp_path, name, number):
-    store = write(tmp_path / "a.zarr", range(50))
+    store = write(tmp_path / "a.zarr", range(130))
     [path for path in files(tmp_path, name) if path.is_file()][number].unlink()
     with pytest.raises(BismapError, match=rf"00/{name}: 3 of 4 files"):
-        gather([store], 0, 50)
+        gather([store], 0, 130)
 
 
 @pytest.mark.parametrize("name", ["features", "keys"])
@@ -92,7 +100,7 @@ def test_any_flipped_byte_is_noticed(tmp_path, name):
     store = write(tmp_path / "a.zarr", range(16))
     path = next(path for path in files(tmp_path, name) if path.is_file())
     whole = path.read_bytes()
-    for position in range(0, len(whole), 2):
+    for position in range(0, len(whole), 3):
         damaged = bytearray(whole)
         damaged[position] ^= 0x10
         path.write_bytes(damaged)
@@ -113,13 +121,13 @@ def test_zarr_reads_the_same(tmp_path):
 @pytest.mark.parametrize("name", ["features", "keys"])
 @pytest.mark.parametrize("number", [1, 2, -1])
 def test_damage_in_a_later_file(tmp_path, name, number):
-    store = write(tmp_path / "a.zarr", range(70))
+    store = write(tmp_path / "a.zarr", range(170))
     path = [path for path in files(tmp_path, name) if path.is_file()][number]
     damaged = bytearray(path.read_bytes())
     damaged[3] ^= 1
     path.write_bytes(damaged)
-    with pytest.raises(BismapError, match=f"00/{name}: rows from {16 * (number % 5)}: a checksum"):
-        gather([store], 0, 70)
+    with pytest.raises(BismapError, match=f"00/{name}: rows from {40 * (number % 5)}: a checksum"):
+        gather([store], 0, 170)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,32 @@ def test_one_component_is_the_closed_form():
     assert fitted.mixture.weights.tolist() == [1]
 
 
+def test_spherical_components_are_those_of_scikit_learn():
+    x = post_relu(2000, d=6) + np.float16(0.5)
+    begin = start(x, 3)
+    options = {"reg_covar": REG, "tolerance": -np.inf, "max_steps": 5}
+    ours = fit(torch.from_numpy(x), begin, covariance="spherical", **options).mixture
+    reference = GaussianMixture(3, covariance_type="spherical", reg_covar=REG)
+    reference.weights_, reference.means_ = begin.weights.numpy(), begin.means.numpy()
+    reference.precisions_cholesky_ = np.ones(3)
+    wide = x.astype(np.float64)
+    for _ in range(5):
+        reference._m_step(wide, reference._e_step(wide)[1])
+    np.testing.assert_allclose(ours.means, reference.means_, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours.variances, np.repeat(reference.covariances_[:, None], 6, 1), rtol=1e-3, atol=1e-5)
+
+
+def test_tied_components_share_the_pooled_variance():
+    x = post_relu(2000, d=6) + np.float16(0.5)
+    begin = start(x, 3)
+    options = {"reg_covar": REG, "tolerance": -np.inf, "max_steps": 1}
+    free = fit(torch.from_numpy(x), begin, **options).mixture
+    tied = fit(torch.from_numpy(x), begin, covariance="tied", **options).mixture
+    pooled = (free.weights[:, None] * free.variances).sum(0)
+    torch.testing.assert_close(tied.variances, pooled.expand(3, 6))
+    torch.testing.assert_close(tied.means, free.means)
+
+
 @given(seed=st.integers(0, 2**31), n=st.integers(40, 300), d=st.integers(1, 12))
 @settings(max_examples=25, deadline=None)
 def test_log_likelihood_never_falls(seed, n, d):

@@ -164,6 +164,11 @@ def test_prototypes_of_another_network_are_refused():
         most_likely_classes(torch.zeros(DIM + 1, 4, 4), bank, (16, 16))
 
 
+def test_absurd_features_are_refused():
+    with pytest.raises(BismapError, match="beyond 1e"):
+        most_likely_classes(torch.full((DIM, 3, 4), 2e9), gaussian_bank(mixtures(np.random.default_rng(0))), (16, 12))
+
+
 def test_features_that_are_not_finite_are_refused():
     bank = gaussian_bank(mixtures(np.random.default_rng(0)))
     with pytest.raises(BismapError, match="not finite"):

@@ -21,6 +21,7 @@ SETTINGS = {
     "samples_per_class": 600,
     "seed": 5,
     "components": 4,
+    "covariance": "diagonal",
     "reg_covar": 1e-6,
     "tolerance": 1e-3,
     "max_steps": 100,

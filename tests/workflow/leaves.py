@@ -166,6 +166,7 @@ EXPERIMENT = {
     "settings.features.samples_per_class": Flip(150, {"features:gpa_stm", "source_prototypes:gpa_stm"}),
     "settings.features.precision": Flip("fp32", {"features:gpa_stm"}),
     "settings.source_prototypes.components": Flip(3, {"source_prototypes:gpa_stm"}),
+    "settings.source_prototypes.covariance": Flip("tied", {"source_prototypes:gpa_stm"}),
     "settings.source_prototypes.reg_covar": Flip(2.0e-6, {"source_prototypes:gpa_stm"}),
     "settings.source_prototypes.tolerance": Flip(2.0e-3, {"source_prototypes:gpa_stm"}),
     "settings.source_prototypes.max_steps": Flip(50, {"source_prototypes:gpa_stm"}),

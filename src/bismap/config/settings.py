@@ -146,6 +146,9 @@ class SourcePrototypes(Section):
     """Gaussian mixtures of source features, the MAPs (Eq. 4-5, A§4)."""
 
     components: Count = Field(description="Gaussians per class, K [A§4]")
+    covariance: Literal["diagonal", "spherical", "tied"] = Field(
+        description="each component's own diagonal (the MAPs), one variance each, or one diagonal for all of a class"
+    )
     reg_covar: Positive = Field(description="added to every variance [A§4]")
     tolerance: Positive = Field(description="EM stops when the mean log-likelihood gains less, nat [A§4]")
     max_steps: Count = Field(description="EM steps at most [A§4]")

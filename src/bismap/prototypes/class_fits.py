@@ -43,7 +43,7 @@ def fit_class(features: np.ndarray, settings: Mapping[str, Any], *, device: str,
 
     Args:
         features: [n, d] float16; n may be 0.
-        settings: ``components``, ``seed``, ``reg_covar``, ``tolerance``, ``max_steps``.
+        settings: ``components``, ``covariance``, ``seed``, ``reg_covar``, ``tolerance``, ``max_steps``.
         device: where EM runs; K-Means runs on the CPU with ``threads`` threads.
     """
     if not len(features):
@@ -52,6 +52,7 @@ def fit_class(features: np.ndarray, settings: Mapping[str, Any], *, device: str,
     fitted = fit(
         torch.from_numpy(features).to(device),
         unit_mixture(torch.from_numpy(centres).to(device)),
+        covariance=settings["covariance"],
         reg_covar=settings["reg_covar"],
         tolerance=settings["tolerance"],
         max_steps=settings["max_steps"],

@@ -8,7 +8,7 @@ it exceeds ``STIFF`` is computed in float64. A dead channel (mean exactly 0, as 
 that sum and stays exact in float32, which is why features are not centred.
 
 Features stay float16 in memory; what is widened at once fits a core's cache, or a GPU's. Sums over more than
-``TASK_ROWS`` rows are float64. On a CPU the result does not depend on the number of threads.
+`tiles` takes at once, or ``CUDA_ROWS``, are float64. On a CPU the result does not depend on the number of threads.
 """
 
 import math
@@ -96,6 +96,7 @@ def _on_cpu(x: Tensor, mixture: Mixture, dtype: torch.dtype) -> list[Part]:
         rows = bits[start : start + TASK_ROWS]
         if wider:
             rows = np.pad(rows, ((0, 0), (0, wider)))
+        rows = np.ascontiguousarray(rows)  # as `add_sums` reads them; most are
         sums = [np.zeros(shape) for shape in (len(tables[0]), tables[1].shape, tables[1].shape)]
         log_likelihood = add_sums(rows, *tables, *sums)
         found = (np.float64(log_likelihood), sums[0][:components], *(s[:components, :channels] for s in sums[1:]))

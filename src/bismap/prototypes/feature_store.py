@@ -41,7 +41,7 @@ READ_CHUNKS = 8
 _CRC = 4
 
 # What zarr and look-ups raise for metadata that are damaged or another's.
-_UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
+_UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
 
 
 def write_features(path: Path, classes: Sequence[ClassFeatures]) -> None:
@@ -144,7 +144,10 @@ class FeatureStore:
         dtype, length = {"features": (np.float16, (self.dim,)), "keys": (np.uint64, ())}[name]
         if (array.dtype, array.shape, array.shards is None) != (dtype, (self.rows[trainid], *length), False):
             raise self._corrupt(node, f"{array.dtype} {array.shape}, expected {self.rows[trainid]} rows in shards")
-        files, expected = _files(array)
+        try:
+            files, expected = _files(array)
+        except _UNREADABLE as error:
+            raise self._corrupt(node, str(error)) from error
         if files != expected:
             raise self._corrupt(node, f"{files} of {expected} files are there")
         return array
@@ -189,7 +192,7 @@ def _read_chunks(path: Path, per_file: int, chunks: range, buffer: np.ndarray) -
         ValueError: if the index's checksum does not fit, or the file is not laid out like this.
     """
     length = buffer.shape[1]
-    with path.open("rb", buffering=0) as file:
+    with path.open("rb") as file:
         file.seek(-16 * per_file - _CRC, os.SEEK_END)
         index = _checked(np.frombuffer(file.read(), np.uint8)).view("<u8").reshape(per_file, 2)
         if (index[chunks.start : chunks.stop] != [(i * length, length) for i in chunks]).any():

@@ -11,6 +11,8 @@ Rules:
   and the other weights are renormalised.
 - *fewer distinct samples than components*: as many components as distinct samples (`kmeans`). A component of
   one sample has that sample as mean and ``reg_covar`` as variance; identical samples are one such component.
+- *covariance*: `diagonal` (anisotropic, BiSMAP's), `spherical` (isotropic: a component has one variance, the mean
+  over the channels) or `tied` (all components share one diagonal); the M-step's maximum under that constraint.
 - *absent class*: no features, no mixture (recorded by the stage).
 """
 
@@ -58,6 +60,7 @@ def fit(
     x: Tensor,
     start: Mixture,
     *,
+    covariance: str = "diagonal",
     reg_covar: float,
     tolerance: float,
     max_steps: int,
@@ -65,6 +68,7 @@ def fit(
     """Fit a mixture to ``x`` [n, d] float16, n > 0, from ``start`` on the same device.
 
     Args:
+        covariance: ``diagonal``, ``spherical`` or ``tied``.
         reg_covar: added to every variance.
         tolerance: least increase of the mean log-likelihood (nat) that is worth another step.
         max_steps: most EM steps taken.
@@ -76,7 +80,7 @@ def fit(
         raise BismapError("features are not finite (NaN or infinity); run `features` again")
     mixture, trace = start, list[float]()
     for step in range(max_steps + 1):
-        log_likelihood, improved = em_step(x, mixture, reg_covar)
+        log_likelihood, improved = em_step(x, mixture, reg_covar, covariance)
         trace.append(log_likelihood)
         if step > 0 and trace[-1] - trace[-2] < tolerance:
             return Fit(mixture, tuple(trace), converged=True)
@@ -85,20 +89,25 @@ def fit(
     return Fit(mixture, tuple(trace), converged=False)
 
 
-def em_step(x: Tensor, mixture: Mixture, reg_covar: float) -> tuple[float, Mixture]:
+def em_step(x: Tensor, mixture: Mixture, reg_covar: float, covariance: str = "diagonal") -> tuple[float, Mixture]:
     """One EM step: the mean log-likelihood (nat) of ``x`` under ``mixture``, and the improved mixture."""
     dtype = torch.float64 if stiff(mixture).any() else torch.float32
     sums = expect(x, mixture, dtype)
-    improved = _maximise(sums, reg_covar)
+    improved = _maximise(sums, reg_covar, covariance)
     if dtype == torch.float32 and stiff(improved).any():
         sums = expect(x, mixture, torch.float64)
-        improved = _maximise(sums, reg_covar)
+        improved = _maximise(sums, reg_covar, covariance)
     return float(sums.log_likelihood) / len(x), improved
 
 
-def _maximise(sums: Sums, reg_covar: float) -> Mixture:
+def _maximise(sums: Sums, reg_covar: float, covariance: str) -> Mixture:
     alive = sums.responsibility >= EMPTY
     mass = sums.responsibility[alive]
     means, squares = (sum_[alive] / mass[:, None] for sum_ in (sums.first, sums.second))
-    variances = (squares - means.square()).clamp_min(0) + reg_covar
-    return Mixture(mass / mass.sum(), means, variances)
+    weights = mass / mass.sum()
+    variances = (squares - means.square()).clamp_min(0)
+    if covariance == "spherical":
+        variances = variances.mean(1, keepdim=True).expand_as(means)
+    elif covariance == "tied":
+        variances = (weights @ variances).expand_as(means)
+    return Mixture(weights, means, variances + reg_covar)

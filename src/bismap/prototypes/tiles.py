@@ -34,9 +34,9 @@ def add_sums(bits, constant, linear, quadratic, responsibility, first, second):
     """Add up what `expectation.Sums` holds of the samples ``bits``; returns their log-likelihood, nat.
 
     Args:
-        bits: ``[n, d]`` of float16, seen as uint16, n > 0.
-        constant, linear, quadratic: of the components, ``[K]`` and ``[K, d]``, float32 or float64: what is
-            computed with, but for sums over more than ``_BLOCK`` samples.
+        bits: ``[n, d]`` of float16, seen as uint16, in the order of memory; n > 0, d a multiple of `CHANNELS`.
+        constant, linear, quadratic: of the components, ``[K]`` and ``[K, d]``, K a multiple of `COMPONENTS`; float32
+            or float64: what is computed with, but for sums over more than ``_BLOCK`` samples.
         responsibility, first, second: ``[K]`` and ``[K, d]`` float64, added to.
     """
     components, dtype = len(linear), linear.dtype
@@ -47,7 +47,7 @@ def add_sums(bits, constant, linear, quadratic, responsibility, first, second):
         rows = bits[start : start + _BLOCK]
         for i in range(0, len(rows), _GROUP):
             count = min(_GROUP, len(rows) - i)
-            _evaluate(rows, i, count, constant, linear, quadratic, joint)
+            _evaluate(rows, i, constant, linear, quadratic, joint)
             log_likelihood += _normalise(joint, i, count, top, total, share, responsibility)
         for k in range(0, components, COMPONENTS):
             for j in range(0, linear.shape[1], CHANNELS):
@@ -56,8 +56,8 @@ def add_sums(bits, constant, linear, quadratic, responsibility, first, second):
 
 
 @kernel
-def _evaluate(rows, start, count, constant, linear, quadratic, joint):
-    """log(w N(x)) of ``count`` samples, to the columns of ``joint [K, _GROUP]``; what follows them is finite."""
+def _evaluate(rows, start, constant, linear, quadratic, joint):
+    """log(w N(x)) of a group of samples, to the columns of ``joint [K, _GROUP]``; after the last it is repeated."""
     last = len(rows) - 1
     for i in range(0, _GROUP, _SAMPLES):
         s = start + i

@@ -32,6 +32,8 @@ from bismap.threads import one_thread_each
 TILE_ROWS = 32
 # Rows of pixels that a GPU does in one operation: bounds the memory.
 ROWS_AT_ONCE = 16
+# No network gives larger features; with the floor of variances, densities stay above `NOWHERE`.
+LARGEST = 1e9
 # A component that pads the bank: no density, whatever the feature.
 NOWHERE = -1e30
 
@@ -109,7 +111,7 @@ def most_likely_classes(
         Classes (trainIds), uint8 ``[height, width]``, and their log densities in nat, float32, same shape.
 
     Raises:
-        BismapError: if the features are not finite, too small, or of another length than the prototypes.
+        BismapError: if the features are not finite or absurd, too small, or of another length than the prototypes.
     """
     _check(features, bank)
     (width, height), device = size, features.device
@@ -137,11 +139,11 @@ def _check(features: Tensor, bank: GaussianBank) -> None:
         raise BismapError(f"feature map of {tuple(features.shape[1:])}: at least 2 x 2 is needed (size > 4 pixels)")
 
 
-def _finite(rows: Tensor) -> Tensor:
-    """The rows themselves, known to hold numbers."""
+def _sound(rows: Tensor) -> Tensor:
+    """The rows themselves, known to hold numbers that can be computed with."""
     # A NaN is the least and the greatest of all; ten times as fast as asking every value.
-    if not all(bool(extreme.isfinite()) for extreme in rows.aminmax()):
-        raise BismapError("the network's features are not finite (NaN or infinity)")
+    if not all(bool(extreme.abs() <= LARGEST) for extreme in rows.aminmax()):
+        raise BismapError(f"the network's features are not finite, or beyond {LARGEST:g}")
     return rows
 
 
@@ -204,7 +206,7 @@ def fill_by_cells(image: Image, classes: Tensor, density: Tensor, top: int, bott
 
     def take(y: int) -> None:
         place = y % 2
-        _finite(features[place].copy_(image.features[y]))
+        _sound(features[place].copy_(image.features[y]))
         torch.addmm(bank.constant, features[place], bank.linear, out=logs[place])
         logs[place].addmm_(torch.square(features[place], out=squares), bank.quadratic)
         squared_steps_along(features[place].numpy(), steps.numpy())
@@ -236,7 +238,7 @@ def fill_by_cells(image: Image, classes: Tensor, density: Tensor, top: int, bott
 @torch.inference_mode()
 def fill_by_rows(image: Image, classes: Tensor, density: Tensor, top: int, bottom: int) -> None:
     """What `fill_by_cells` does, for all rows at once: in whole-tensor operations, as a GPU wants them."""
-    features = _finite(image.features[top : bottom + 1].to(torch.float64, memory_format=torch.contiguous_format))
+    features = _sound(image.features[top : bottom + 1].to(torch.float64, memory_format=torch.contiguous_format))
     affine = torch.matmul(features, image.bank.linear) + image.bank.constant
     same, cross = _along_rows(features, affine, image.bank), _across_rows(features, affine, image.bank)
     inside = slice(*torch.searchsorted(image.rows.start, image.rows.start.new_tensor([top, bottom])).tolist())

@@ -3,7 +3,8 @@
 A cell gets at most as much nearer to a centre, or farther from it, as the centre moves. So each cell keeps an upper
 bound on the distance to its own centre and a lower one for each of the others (Elkan, "Using the triangle
 inequality to accelerate k-means", ICML 2003), and what they decide is not computed. Sums change by the cells that
-change their centre. The result is that of plain Lloyd's steps with distances in float32.
+change their centre. The result is that of plain Lloyd's steps with distances in float32, but that a cell which is as
+near to another centre keeps its own.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +32,7 @@ def lloyd(cells: np.ndarray, centres: np.ndarray, iterations: int, threads: int)
         centres: ``[J, d]`` float32.
         threads: on which it runs; the result is the same for any number.
     """
-    steps = _Steps.start(np.ascontiguousarray(cells), centres, threads)
+    steps = _Steps.start(np.ascontiguousarray(cells), np.ascontiguousarray(centres), threads)
     for _ in range(iterations):
         if not steps.assign():
             break

@@ -8,9 +8,6 @@ from bismap.kernels import kernel
 
 BLOCK = 1024
 
-# Bounds the error of a float32 product of vectors of some thousand values, relative to the product of their lengths.
-_ROUNDING = 1e-5
-
 
 def nearest(cells: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nearest centre of each cell, D = min_j ||f - A_j||_2.
@@ -37,6 +34,8 @@ def nearest(cells: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndar
 @kernel
 def _nearest(cells, centres, products, offsets, index, distance):
     largest = offsets.max()
+    # Bounds the error of a float32 product of two vectors, relative to the product of their lengths.
+    rounding = cells.shape[1] * 2.0**-24
     for i in range(len(cells)):
         limit, square = np.inf, 0.0
         for k in range(cells.shape[1]):
@@ -44,7 +43,7 @@ def _nearest(cells, centres, products, offsets, index, distance):
         for j in range(len(centres)):
             limit = min(limit, offsets[j] - 2 * products[i, j])
         # Twice the error of the least and of the one compared with it.
-        limit += 4 * _ROUNDING * math.sqrt(square * largest)
+        limit += 4 * rounding * math.sqrt(square * largest)
         best, found = np.inf, 0
         for j in range(len(centres)):
             if offsets[j] - 2 * products[i, j] <= limit:

@@ -17,6 +17,9 @@ from bismap.transferability.nearest import nearest
 
 log = logging.getLogger(__name__)
 
+# No network gives larger values; their squares stay far within float32.
+LARGEST = 1e9
+
 
 @dataclass(frozen=True)
 class Clusters:
@@ -58,7 +61,8 @@ def cluster(
     """Cluster ``cells`` [n, d] float32 into at most ``clusters`` prototypes, using every cell.
 
     A centre that ends without a cell describes nothing of the target and is left out (identical cells can
-    cause that).
+    cause that). Within the steps such a centre stays where it is on a CPU; FAISS, on a GPU, has it share the cells of
+    another.
 
     Args:
         cells: in an order that does not depend on how they came.
@@ -68,7 +72,7 @@ def cluster(
         device: "cpu" or "cuda:N".
 
     Raises:
-        BismapError: if there are fewer cells than clusters, values are not finite, or a GPU is asked for that
+        BismapError: if there are fewer cells than clusters, values are not finite or absurd, or a GPU is asked for that
             FAISS does not see.
     """
     _check(cells, clusters)
@@ -94,8 +98,10 @@ def _check(cells: np.ndarray, clusters: int) -> None:
             f"{len(cells)} target cells cannot form {clusters} clusters: take a finer grid, more images or "
             "fewer clusters"
         )
-    if not np.isfinite(cells).all():
-        raise BismapError("target cells hold values that are not finite: run `extract` on the target again")
+    if not all(abs(float(extreme)) <= LARGEST for extreme in (cells.min(), cells.max())):
+        raise BismapError(
+            f"target cells hold values that are not finite, or beyond {LARGEST:g}: run `extract` on the target again"
+        )
 
 
 def _start(cells: np.ndarray, clusters: int, seed: int) -> np.ndarray:
