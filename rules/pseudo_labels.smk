@@ -1,4 +1,5 @@
-# Source features, their mixtures (MAPs), the densities of target pixels, and the labels kept.
+# Source features, their mixtures (MAPs) or anchors, the scores of target pixels (densities, anchor gaps or confidences),
+# and the labels kept.
 
 
 rule features:
@@ -89,9 +90,122 @@ rule densities:
         "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
 
+rule category_anchors:
+    input:
+        source_index=plan.source_index,
+        features=plan.features,
+    output:
+        manifest="results/{exp}/{run}/category_anchors.csv",
+    log:
+        "results/logs/{exp}/{run}/category_anchors.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/category_anchors.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+        disk_mb=100,
+    params:
+        cfg=plan.cfg("category_anchors"),
+        setup=plan.setup("category_anchors"),
+    message:
+        "Mean feature of each class ({wildcards.exp}, {wildcards.run})"
+    shell:
+        "python -m bismap category-anchors --cfg {params.cfg:q} --setup {params.setup:q} --source-index {input.source_index:q} "
+        "--features {input.features:q} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
+
+
+rule anchor_gaps:
+    input:
+        target_index=plan.target_index,
+        model="results/{exp}/{run}/model.safetensors",
+        anchors="results/{exp}/{run}/category_anchors.csv",
+    output:
+        manifest="results/{exp}/{run}/anchor_gaps/{shard}.csv",
+    log:
+        "results/logs/{exp}/{run}/anchor_gaps/{shard}.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/anchor_gaps/{shard}.tsv"
+    conda:
+        "../envs/cuda.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+        disk_mb=4000,
+    params:
+        cfg=plan.cfg("anchor_gaps"),
+        setup=plan.setup("anchor_gaps"),
+    message:
+        "Nearest category anchor of target pixels ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
+    shell:
+        "python -m bismap anchor-gaps --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
+        "--model {input.model:q} --anchors {input.anchors:q} --shard {wildcards.shard} "
+        "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
+
+
+rule confidences:
+    input:
+        target_index=plan.target_index,
+        model="results/{exp}/{run}/model.safetensors",
+    output:
+        manifest="results/{exp}/{run}/confidences/{shard}.csv",
+    log:
+        "results/logs/{exp}/{run}/confidences/{shard}.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/confidences/{shard}.tsv"
+    conda:
+        "../envs/cuda.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+        disk_mb=4000,
+    params:
+        cfg=plan.cfg("confidences"),
+        setup=plan.setup("confidences"),
+    message:
+        "Most confident class of target pixels ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
+    shell:
+        "python -m bismap confidences --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
+        "--model {input.model:q} --shard {wildcards.shard} "
+        "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
+
+
+rule ias_thresholds:
+    input:
+        confidences=plan.confidences,
+    output:
+        manifest="results/{exp}/{run}/ias_thresholds.csv",
+    log:
+        "results/logs/{exp}/{run}/ias_thresholds.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/ias_thresholds.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        disk_mb=100,
+    params:
+        cfg=plan.cfg("ias_thresholds"),
+        setup=plan.setup("ias_thresholds"),
+    message:
+        "Class thresholds of each target image ({wildcards.exp}, {wildcards.run})"
+    shell:
+        "python -m bismap ias-thresholds --cfg {params.cfg:q} --setup {params.setup:q} --scores {input.confidences:q} "
+        "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
+
+
 rule pseudo_labels:
     input:
-        densities=plan.densities,
+        scores=plan.scores,
+        thresholds=plan.thresholds,
     output:
         manifest="results/{exp}/{run}/pseudo_labels/{assignment}/{shard}.csv",
     log:
@@ -111,8 +225,8 @@ rule pseudo_labels:
     message:
         "Keeping the pixels above the threshold ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
-        "python -m bismap pseudo-labels --cfg {params.cfg:q} --setup {params.setup:q} --densities {input.densities:q} "
-        "--shard {wildcards.shard} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
+        "python -m bismap pseudo-labels --cfg {params.cfg:q} --setup {params.setup:q} --scores {input.scores:q} "
+        "--thresholds {input.thresholds:q} --shard {wildcards.shard} --manifest {output.manifest:q} --threads {threads} --log {log:q}"
 
 
 rule pseudo_label_quality:

@@ -38,8 +38,8 @@ def test_every_experiment_has_the_six_runs_of_the_method(config, name):
 
 
 def test_published_thresholds(config):
-    assert config.experiments["gta"].settings.pseudo_labels.density == 100.0
-    assert config.experiments["synthia"].settings.pseudo_labels.density == -50.0
+    assert config.experiments["gta"].settings.pseudo_labels.maps.density == 100.0
+    assert config.experiments["synthia"].settings.pseudo_labels.maps.density == -50.0
 
 
 def test_subsets_of_the_city_protocols(config):
@@ -130,7 +130,7 @@ def test_a_wrong_type_hides_no_other_error(raw):
 def test_a_shared_value_that_is_wrong_for_one_experiment_names_it(raw):
     raw["experiments"]["gta"]["settings"] = {}
     assert errors(raw) == [
-        "settings.pseudo_labels: give either `density` or `share`, and null for the other (in experiment gta)"
+        "settings.pseudo_labels.maps: give either `density` or `share`, and null for the other (in experiment gta)"
     ]
 
 
@@ -207,7 +207,7 @@ def test_impossible_runs_are_refused(raw, case):
 
 
 def test_both_thresholds_are_refused(raw):
-    raw["experiments"]["gta"]["settings"]["pseudo_labels"] = {"density": 1.0, "share": 0.5}
+    raw["experiments"]["gta"]["settings"]["pseudo_labels"]["maps"] = {"density": 1.0, "share": 0.5}
     with pytest.raises(BismapError, match="either `density` or `share`"):
         check_config(raw)
 

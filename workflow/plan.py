@@ -24,6 +24,9 @@ from workflow.shards import shard_names
 
 Inputs = dict[str, list[str]]
 
+SCORES = {"maps": "densities", "cas": "anchor_gaps", "softmax": "confidences", "ias": "confidences"}
+"""What each assignment chooses pixels by: the folder in the run's."""
+
 
 def load_plan(raw: Mapping[str, Any]) -> "Plan":
     """The plan of a configuration; all errors of a bad one are shown at once, before the DAG is built."""
@@ -64,7 +67,7 @@ class Plan:
             "run": rf"(?!(?:{_alternatives(RESERVED_RUNS)})\b){name}",
             "weights": _alternatives(self.config.weights),
             "domain": "source|target",
-            "assignment": "maps",
+            "assignment": _alternatives(SCORES),
             "shard": r"\d+-of-\d+",
             "split": name,
         }
@@ -194,8 +197,16 @@ class Plan:
         return self._shards(self.scope(wildcards), f"{wildcards.run}/features", "source")
 
     @_told_plainly
-    def densities(self, wildcards: Any) -> list[str]:
-        return self._shards(self.scope(wildcards), f"{wildcards.run}/densities", "adapt")
+    def confidences(self, wildcards: Any) -> list[str]:
+        return self._shards(self.scope(wildcards), f"{wildcards.run}/confidences", "adapt")
+
+    @_told_plainly
+    def scores(self, wildcards: Any) -> list[str]:
+        return self._shards(self.scope(wildcards), f"{wildcards.run}/{SCORES[wildcards.assignment]}", "adapt")
+
+    def thresholds(self, wildcards: Any) -> list[str]:
+        folder = f"{RESULTS}/{wildcards.exp}/{wildcards.run}"
+        return [f"{folder}/ias_thresholds.csv"] if wildcards.assignment == "ias" else []
 
     @_told_plainly
     def pseudo_labels(self, wildcards: Any) -> list[str]:

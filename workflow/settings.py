@@ -48,7 +48,7 @@ def _dealt(stage: str, scope: Scope, wildcards: Any) -> str:
         return "source" if wildcards.domain == "source" else "adapt"
     if stage == "predict":
         return "evaluate" if wildcards.split == scope.split("evaluate") else "adapt"
-    return "adapt" if stage in ("densities", "pseudo_labels") else "source"
+    return "adapt" if stage in ("densities", "anchor_gaps", "confidences", "pseudo_labels") else "source"
 
 
 def _render(config: Config, raw: RawData, name: str) -> Settings:
@@ -172,9 +172,20 @@ def _densities(scope: Scope, wildcards: Any) -> Settings:
     return {"target": _side(scope, "adapt"), **_plain(scope.settings.densities)}
 
 
+def _target(scope: Scope, wildcards: Any) -> Settings:
+    return {"target": _side(scope, "adapt")}
+
+
+def _ias_thresholds(scope: Scope, wildcards: Any) -> Settings:
+    return _plain(scope.settings.pseudo_labels.ias)
+
+
 def _pseudo_labels(scope: Scope, wildcards: Any) -> Settings:
-    threshold = {name: value for name, value in _plain(scope.settings.pseudo_labels).items() if value is not None}
-    return {"threshold": threshold}
+    if wildcards.assignment == "ias":  # its thresholds are an input
+        return {"threshold": None}
+    section = _plain(getattr(scope.settings.pseudo_labels, wildcards.assignment))
+    (given,) = ({"share" if name == "share" else "least": v} for name, v in section.items() if v is not None)
+    return {"threshold": given}
 
 
 def _pseudo_label_quality(scope: Scope, wildcards: Any) -> Settings:
@@ -220,6 +231,10 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "class_entropy": _class_entropy,
     "transferability": _transferability,
     "densities": _densities,
+    "category_anchors": _nothing,
+    "anchor_gaps": _target,
+    "confidences": _target,
+    "ias_thresholds": _ias_thresholds,
     "pseudo_labels": _pseudo_labels,
     "pseudo_label_quality": _pseudo_label_quality,
     "predict": _predict,

@@ -32,6 +32,7 @@ _SOURCE = {"source_index": "index.csv of the source data set"}
 _TARGET = {"target_index": "index.csv of the target data set"}
 _STYLIZED = {"stylized": "shard manifests of the stylised source images; none = the raw images"}
 _MODEL = {"model": "model.safetensors of the run"}
+_SCORES = {"scores": "all shard manifests of the densities, anchor gaps or confidences"}
 _CELLS = {"cells": "shard manifests of extracted cell features"}
 
 VERBS: dict[str, Verb] = {
@@ -118,9 +119,29 @@ VERBS: dict[str, Verb] = {
         sharded=True,
         gpu=True,
     ),
+    "category_anchors": Verb(
+        "mean feature of each class over the source images (CAG-UDA)",
+        inputs=_SOURCE | {"features": "shard manifests of the features"},
+        folder=True,
+    ),
+    "anchor_gaps": Verb(
+        "nearest category anchor of each target pixel and the gap to the second",
+        inputs=_TARGET | _MODEL | {"anchors": "manifest of the category anchors"},
+        folder=True,
+        sharded=True,
+        gpu=True,
+    ),
+    "confidences": Verb(
+        "most confident class of each target pixel and its probability",
+        inputs=_TARGET | _MODEL,
+        folder=True,
+        sharded=True,
+        gpu=True,
+    ),
+    "ias_thresholds": Verb("class thresholds of each target image (IAST)", inputs=_SCORES, folder=True),
     "pseudo_labels": Verb(
         "keep the labels of target pixels above the threshold",
-        inputs={"densities": "all shard manifests of the densities"},
+        inputs=_SCORES | {"thresholds": "manifest of the images' thresholds; none = one for all"},
         folder=True,
         sharded=True,
     ),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bismap.errors import BismapError
-from bismap.models.inference import PRECISIONS, argmax_upsampled, feature_map, features_and_logits, logit_map
+from bismap.models.inference import PRECISIONS, feature_map, features_and_logits, greatest_upsampled, logit_map
 from bismap.models.inputs import normalize
 from bismap.models.network import upsample
 
@@ -28,13 +28,14 @@ def test_maps_are_those_of_the_network(small_net, images, precision):
 def test_argmax_equals_that_of_upsampled_mean():
     maps = [torch.randn(2, 5, 8, 12), torch.randn(2, 5, 16, 24)]
     mean = torch.stack([upsample(scores, (31, 47)) for scores in maps]).mean(0)
-    labels = argmax_upsampled(maps, (31, 47))
+    labels, greatest = greatest_upsampled(maps, (31, 47))
     assert labels.dtype == torch.uint8
     assert torch.equal(labels.long(), mean.argmax(1))
+    torch.testing.assert_close(greatest, mean.amax(1))
 
 
 def test_lower_class_wins_ties():
-    assert not argmax_upsampled([torch.ones(1, 3, 2, 2)], (4, 4)).any()
+    assert not greatest_upsampled([torch.ones(1, 3, 2, 2)], (4, 4))[0].any()
 
 
 def test_upsampling_aligns_corners():

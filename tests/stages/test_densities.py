@@ -79,7 +79,7 @@ def histogram(folders):
         with (folder / "histogram.csv").open(newline="") as file:
             for row in csv.DictReader(file):
                 assert row["name"] == NAMES[int(row["class"])]
-                assert float(row["log_density"]) == OFFSET + STEP * int(row["code"])
+                assert float(row["density"]) == OFFSET + STEP * int(row["code"])
                 counts[int(row["class"]), int(row["code"])] += int(row["pixels"])
     return counts
 
@@ -98,7 +98,12 @@ def test_class_map_and_densities_are_those_of_the_upsampled_features(root):
         stored = OFFSET + STEP * np.array(Image.open(folder / f"{image_id}.density.png")).astype(float)
         assert stored.min() > OFFSET
         assert np.all((stored <= density) & (density < stored + STEP))
-    assert json.loads((folder / "grid.json").read_text()) == {"offset": OFFSET, "step": STEP, "classes": list(NAMES)}
+    assert json.loads((folder / "grid.json").read_text()) == {
+        "score": "density",
+        "offset": OFFSET,
+        "step": STEP,
+        "classes": list(NAMES),
+    }
 
 
 def test_tables_are_those_of_the_pictures(root):

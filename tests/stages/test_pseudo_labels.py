@@ -5,13 +5,13 @@ from PIL import Image
 
 from bismap.data.classes import CITYSCAPES
 from bismap.job import Job
-from bismap.pseudo_labels.files import DensityWriter
-from bismap.pseudo_labels.grid import DensityGrid
+from bismap.pseudo_labels.files import ScoreWriter
+from bismap.pseudo_labels.grid import ScoreGrid
 from bismap.stages import pseudo_labels
 from bismap.store import write_manifest
 
 IDS = ("a", "b", "c")
-GRID = DensityGrid(-100.0, 0.5)
+GRID = ScoreGrid(-100.0, 0.5)
 SHARE = {"share": 0.4}
 
 
@@ -25,7 +25,7 @@ def _densities(root, parts):
     for part in range(parts):
         folder = root / f"{part}-of-{parts}"
         folder.mkdir(parents=True)
-        writer = DensityWriter(folder, GRID, CITYSCAPES.names, CITYSCAPES.palette())
+        writer = ScoreWriter(folder, "density", GRID, CITYSCAPES.names, CITYSCAPES.palette())
         for image_id in IDS[part * len(IDS) // parts : (part + 1) * len(IDS) // parts]:
             writer.add(image_id, *_scores(image_id))
         writer.close()
@@ -42,9 +42,7 @@ def _label(root, parts, threshold, density_parts=1):
     for part in range(parts):
         shard = out / str(part)
         shard.mkdir()
-        pseudo_labels.run(
-            Job({"threshold": threshold}, shard, root, inputs={"densities": manifests}, shard=(part, parts))
-        )
+        pseudo_labels.run(Job({"threshold": threshold}, shard, root, inputs={"scores": manifests}, shard=(part, parts)))
     return out
 
 
@@ -58,7 +56,7 @@ def test_files_do_not_depend_on_the_number_of_shards(tmp_path):
 
 
 def test_labels_are_the_classes_at_or_above_delta(tmp_path):
-    out = _label(tmp_path, 1, {"density": 4.5})
+    out = _label(tmp_path, 1, {"least": 4.5})
     for image_id in IDS:
         classes, density = _scores(image_id)
         label = np.array(Image.open(out / "0" / f"{image_id}.png"))

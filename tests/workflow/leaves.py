@@ -195,8 +195,19 @@ EXPERIMENT = {
     "settings.target_prototypes.redos": Flip(2, {"target_prototypes"}),
     "settings.densities.density_offset": Flip(-4000.0, {"densities:gpa_stm"}),
     "settings.densities.density_step": Flip(0.25, {"densities:gpa_stm"}),
-    "settings.pseudo_labels.density": Flip(-50.0, {"pseudo_labels:gpa_stm"}, {"settings.pseudo_labels.share": None}),
-    "settings.pseudo_labels.share": Flip(0.5, {"pseudo_labels:gpa_stm"}),
+    "settings.pseudo_labels.maps.density": Flip(
+        -50.0, {"pseudo_labels:gpa_stm"}, {"settings.pseudo_labels.maps.share": None}
+    ),
+    "settings.pseudo_labels.maps.share": Flip(0.5, {"pseudo_labels:gpa_stm"}),
+    "settings.pseudo_labels.cas.gap": Flip(2.0, NOTHING),  # no run asks for these
+    "settings.pseudo_labels.cas.share": Flip(0.5, NOTHING, {"settings.pseudo_labels.cas.gap": None}),
+    "settings.pseudo_labels.softmax.confidence": Flip(0.8, NOTHING),
+    "settings.pseudo_labels.softmax.share": Flip(0.5, NOTHING, {"settings.pseudo_labels.softmax.confidence": None}),
+    "settings.pseudo_labels.ias.initial": Flip(0.8, NOTHING),
+    "settings.pseudo_labels.ias.alpha": Flip(0.3, NOTHING),
+    "settings.pseudo_labels.ias.beta": Flip(0.8, NOTHING),
+    "settings.pseudo_labels.ias.gamma": Flip(4.0, NOTHING),
+    "settings.pseudo_labels.ias.batch": Flip(4, NOTHING),
     "settings.predict.evaluate.scales": Flip([1.0, 1.25], SCORES),
     "settings.predict.evaluate.flip": Flip(True, SCORES),
     "settings.predict.teach.scales": Flip([1.0, 0.75], TEACHING),

@@ -32,7 +32,7 @@ TINY = {
                      "temperature": 0.2, "projection": 8, "lr": 1.0e-3, "weight_decay": 1.0e-4},
     },
     "target_prototypes": {"clusters": 5, "iterations": 5},
-    "pseudo_labels": {"density": None, "share": 0.6},
+    "pseudo_labels": {"maps": {"density": None, "share": 0.6}},
     "predict": {"teach": {"scales": [0.75, 1.0], "flip": True}},
     "overview": {"images": 2, "thumb_width": 96},
 }  # fmt: skip

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 from safetensors import safe_open
 
-from tests.workflow.runs import ROOT, planned, snakemake, tiny_config
+from tests.workflow.runs import ROOT, planned, snakemake, tiny_config, write_project
 
 CITY = 19
 
@@ -69,13 +69,41 @@ def test_a_finished_experiment_has_nothing_to_do(finished):
 def test_a_new_threshold_reruns_what_depends_on_it(finished):
     folder, results = finished
     raw = tiny_config(results.name)
-    raw["experiments"][results.name]["settings"]["pseudo_labels"]["share"] = 0.5
+    raw["experiments"][results.name]["settings"]["pseudo_labels"]["maps"]["share"] = 0.5
     (folder / "config.yaml").write_text(yaml.safe_dump(raw))
     try:
         assert planned(folder, f"{results}/bismap_distilled.json") == {"pseudo_labels", "train", "predict", "evaluate"}
         assert planned(folder, f"{results}/gpa_stm.json") == set()
     finally:
         (folder / "config.yaml").write_text(yaml.safe_dump(tiny_config(results.name)))
+
+
+def test_the_other_assignments(finished):
+    folder, results = finished
+    assignments = ("cas", "softmax", "ias")
+    snakemake(folder, "--cores", "2", *(f"{results}/gpa_stm/pseudo_labels/{name}.json" for name in assignments))
+    for name in assignments:
+        found = json.loads((folder / results / f"gpa_stm/pseudo_labels/{name}.json").read_text())
+        assert found["images"] == 4
+        assert 0 <= found["labelled_share"] <= 1
+        assert len(list((folder / results / f"gpa_stm/pseudo_labels/{name}").glob("*/*.png"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("assignment", "stages"),
+    [
+        ("cas", {"category_anchors", "anchor_gaps"}),
+        ("softmax", {"confidences"}),
+        ("ias", {"confidences", "ias_thresholds"}),
+    ],
+)
+def test_a_run_can_learn_from_each_assignment(tmp_path, assignment, stages):
+    raw = tiny_config("gta")
+    raw["runs"]["bismap"]["assignment"] = assignment
+    write_project(tmp_path, "gta", raw)
+    rules = planned(tmp_path, "results/gta/bismap.json")
+    assert rules >= {*stages, "pseudo_labels", "train"}
+    assert "densities" not in rules
 
 
 def test_weights_are_converted_with_a_report_of_every_tensor(tmp_path):

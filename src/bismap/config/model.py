@@ -8,6 +8,8 @@ from bismap.config.base import Count, Name, Section, Size, name_of
 from bismap.config.settings import Settings
 from bismap.errors import BismapError
 
+Assignment = Literal["maps", "cas", "ias", "softmax"]
+
 RESERVED_RUNS = ("datasets", "stylized", "extractor", "tables", "figures", "gallery")
 RESERVED_EXPERIMENTS = ("datasets", "logs", "benchmarks", "weights")
 RESERVED_STARTS = ("extractor", "random")
@@ -72,7 +74,7 @@ class Run(Section):
     source: Literal["raw", "stylized"] = Field(description="which source images it sees")
     transferability: str | None = Field(description="run whose class entropy weighs source pixels; null: weight 1")
     teacher: str | None = Field(description="run whose labels of target images it learns; null: none")
-    assignment: Literal["maps"] | None = Field(description="how the teacher's labels are chosen (retrain only)")
+    assignment: Assignment | None = Field(description="how the teacher's labels are chosen (retrain only)")
     consistency: bool = Field(description="train for consistency, too (retrain only)")
     init: Literal["imagenet", "simclr", "teacher"] = Field(
         description="what the backbone starts from (see `starts`); teacher: the whole network from the teacher's"

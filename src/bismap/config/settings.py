@@ -232,17 +232,54 @@ class Densities(Section):
     density_step: Positive = Field(description="log density between two stored values, nat")
 
 
-class PseudoLabels(Section):
-    """Which target pixels keep a label (Eq. 6): give one of the two."""
+class Threshold(Section):
+    """Which target pixels keep a label (Eq. 6): give the least score or the share."""
 
-    density: float | None = Field(description="delta: least log density, nat; null where `share` is given [A§4]")
-    share: float | None = Field(gt=0, le=1, description="share of the target set's pixels to keep, for want of a delta")
+    share: float | None = Field(gt=0, le=1, description="share of the target set's pixels to keep; null: by the score")
 
     @model_validator(mode="after")
-    def _one_threshold(self) -> "PseudoLabels":
-        if (self.density is None) == (self.share is None):
-            raise ValueError("give either `density` or `share`, and null for the other")
+    def _one_threshold(self) -> "Threshold":
+        (score,) = type(self).model_fields.keys() - {"share"}
+        if (getattr(self, score) is None) == (self.share is None):
+            raise ValueError(f"give either `{score}` or `share`, and null for the other")
         return self
+
+
+class Maps(Threshold):
+    """BiSMAP: by the log density of the class's mixture (A§5)."""
+
+    density: float | None = Field(description="delta: least log density, nat; null where `share` is given [A§4]")
+
+
+class Cas(Threshold):
+    """CAG-UDA: by the gap between the nearest and the second nearest category anchor (A§9)."""
+
+    gap: float | None = Field(gt=0, description="least gap of the distances; null where `share` is given [A§9]")
+
+
+class Softmax(Threshold):
+    """By the greatest probability."""
+
+    confidence: float | None = Field(gt=0, lt=1, description="least probability; null where `share` is given")
+
+
+class Ias(Section):
+    """IAST: by class thresholds that follow the images (A§10)."""
+
+    initial: float = Field(gt=0, lt=1, description="first threshold of every class [A§10]")
+    alpha: Share = Field(description="share of a class's pixels to keep where its threshold is 1 [A§10]")
+    beta: Share = Field(description="share of its old value that a threshold keeps [A§10]")
+    gamma: float = Field(ge=0, description="how much less is kept of a class whose threshold is low [A§10]")
+    batch: Count = Field(description="images between two updates [A§10]")
+
+
+class PseudoLabels(Section):
+    """How each assignment chooses the target pixels that keep a label."""
+
+    maps: Maps
+    cas: Cas
+    softmax: Softmax
+    ias: Ias
 
 
 class Views(Section):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bismap.data.ahead import map_ahead
 from bismap.data.images import read_image, write_label
 from bismap.errors import BismapError
-from bismap.models.inference import PRECISIONS, argmax_upsampled, logit_map
+from bismap.models.inference import PRECISIONS, greatest_upsampled, logit_map
 
 if TYPE_CHECKING:
     from bismap.data.dataset import Item
@@ -70,7 +70,7 @@ def predict(network: nn.Module, image: NDArray[np.uint8], passes: Passes) -> NDA
         if passes.flip:
             maps.append(logit_map(network, view.flip(2), passes.precision).flip(3))
     scores = [maps[0].softmax(1)] if len(maps) == 1 else maps
-    return argmax_upsampled(scores, image.shape[:2])[0].cpu().numpy()
+    return greatest_upsampled(scores, image.shape[:2])[0][0].cpu().numpy()
 
 
 def predict_files(

@@ -50,8 +50,8 @@ def features_and_logits(net: DeepLabV3Plus, images: Tensor, precision: str) -> t
 
 
 @torch.inference_mode()
-def argmax_upsampled(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-    """Classes of greatest mean over maps, each upsampled bilinearly (corners aligned) to ``size``.
+def greatest_upsampled(maps: Sequence[Tensor], size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Class of greatest mean over maps, each upsampled bilinearly (corners aligned) to ``size``, and that mean.
 
     Goes class by class, so that no ``[B, C, H, W]`` tensor exists.
 
@@ -60,7 +60,7 @@ def argmax_upsampled(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
         size: ``(H, W)``.
 
     Returns:
-        uint8 ``[B, H, W]``; the lower class wins ties.
+        uint8 and float32, both ``[B, H, W]``; the lower class wins ties.
     """
     best = _mean_plane(maps, 0, size)
     winner = torch.zeros_like(best, dtype=torch.uint8)
@@ -68,7 +68,7 @@ def argmax_upsampled(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
         plane = _mean_plane(maps, label, size)
         winner = torch.where(plane > best, label, winner)
         best = torch.maximum(best, plane)
-    return winner
+    return winner, best
 
 
 def _mean_plane(maps: Sequence[Tensor], label: int, size: Sequence[int]) -> Tensor:

@@ -33,6 +33,7 @@ from bismap.data.sampling import pixel_keys
 from bismap.errors import BismapError
 from bismap.models.inference import features_and_logits
 from bismap.models.network import DeepLabV3Plus
+from bismap.prototypes.class_means import ClassMeans
 
 SPARE = 8
 STRIDE = 4
@@ -58,11 +59,14 @@ class ClassFeatures:
 
 @dataclass(frozen=True)
 class Extraction:
-    """One shard: per class the features ``kept``, and how many positions are ``labelled`` and ``correct``."""
+    """One shard: per class the features ``kept``, how many positions are ``labelled`` and ``correct``, and the images'
+    ``means`` of correct features.
+    """
 
     kept: tuple[ClassFeatures, ...]
     labelled: np.ndarray
     correct: np.ndarray
+    means: ClassMeans
 
 
 class SmallestKeys:
@@ -151,14 +155,16 @@ def extract_features(
     """
     chosen = [SmallestKeys(samples_per_class, bound) for bound in bounds]
     labelled, correct = np.zeros((2, len(bounds)), np.int64)
+    means = ClassMeans.zeros(len(bounds), network.feature_dim)
     for sample in samples:
         features, prediction = _infer(network, sample, precision)
         label = nearest_label(sample.label, *prediction.shape).ravel()
         hit = np.where(label == prediction.ravel(), label, IGNORE)
         labelled += _counts(label, len(bounds))
         correct += _counts(hit, len(bounds))
+        means.add_image(features, hit)
         _choose(chosen, features, hit, sample.id, seed)
-    return Extraction(tuple(keys.result(network.feature_dim) for keys in chosen), labelled, correct)
+    return Extraction(tuple(keys.result(network.feature_dim) for keys in chosen), labelled, correct, means)
 
 
 def _counts(label: np.ndarray, classes: int) -> np.ndarray:

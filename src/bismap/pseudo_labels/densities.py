@@ -16,6 +16,7 @@ for what on a CPU only tells which components matter (`cells`).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,9 @@ ROWS_AT_ONCE = 16
 LARGEST = 1e9
 # A component that pads the bank: no density, whatever the feature.
 NOWHERE = -1e30
+
+
+Choice = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class MixtureParameters(Protocol):
@@ -113,20 +117,45 @@ def most_likely_classes(
     Raises:
         BismapError: if the features are not finite or absurd, too small, or of another length than the prototypes.
     """
-    _check(features, bank)
-    (width, height), device = size, features.device
-    rows, columns = _axis(features.shape[1], height, device), _axis(features.shape[2], width, device)
-    image = Image(features.permute(1, 2, 0), bank, rows, columns)
-    classes = torch.empty((height, width), dtype=torch.uint8, device=device)
-    density = torch.empty((height, width), dtype=torch.float32, device=device)
-    last = features.shape[1] - 1
-    tiles = [(top, min(top + tile_rows, last)) for top in range(0, last, tile_rows)]
+    image, tiles = _image(features, bank, size), _tiles(features, tile_rows)
+    classes, density = _results(features, size)
     if features.is_cuda:
         for tile in tiles:
             fill_by_rows(image, classes, density, *tile)
     else:
         list(one_thread_each().map(lambda tile: fill_by_cells(image, classes, density, *tile), tiles))
     return classes.cpu().numpy(), density.cpu().numpy()
+
+
+def map_by_rows(
+    features: Tensor, bank: GaussianBank, size: tuple[int, int], choose: Choice
+) -> tuple[np.ndarray, np.ndarray]:
+    """Class and score of every pixel as ``choose`` makes them of its components' log densities ``[..., G]``.
+
+    Args, errors and the results' types as of `most_likely_classes`; the work is in tensor operations on any device.
+    """
+    image, tiles = _image(features, bank, size), _tiles(features, TILE_ROWS)
+    classes, scores = _results(features, size)
+    for tile in tiles:
+        fill_by_rows(image, classes, scores, *tile, choose)
+    return classes.cpu().numpy(), scores.cpu().numpy()
+
+
+def _image(features: Tensor, bank: GaussianBank, size: tuple[int, int]) -> "Image":
+    _check(features, bank)
+    (width, height), device = size, features.device
+    rows, columns = _axis(features.shape[1], height, device), _axis(features.shape[2], width, device)
+    return Image(features.permute(1, 2, 0), bank, rows, columns)
+
+
+def _tiles(features: Tensor, rows: int) -> list[tuple[int, int]]:
+    last = features.shape[1] - 1
+    return [(top, min(top + rows, last)) for top in range(0, last, rows)]
+
+
+def _results(features: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    shape = size[::-1]
+    return tuple(torch.empty(shape, dtype=dtype, device=features.device) for dtype in (torch.uint8, torch.float32))
 
 
 def _check(features: Tensor, bank: GaussianBank) -> None:
@@ -236,8 +265,15 @@ def fill_by_cells(image: Image, classes: Tensor, density: Tensor, top: int, bott
 
 
 @torch.inference_mode()
-def fill_by_rows(image: Image, classes: Tensor, density: Tensor, top: int, bottom: int) -> None:
-    """What `fill_by_cells` does, for all rows at once: in whole-tensor operations, as a GPU wants them."""
+def fill_by_rows(
+    image: Image, classes: Tensor, scores: Tensor, top: int, bottom: int, choose: Choice | None = None
+) -> None:
+    """What `fill_by_cells` does, for all rows at once: in whole-tensor operations, as a GPU wants them.
+
+    Args:
+        choose: class and score of pixels from their components' log densities ``[..., G]``; the most likely class
+            and its log density by default.
+    """
     features = _sound(image.features[top : bottom + 1].to(torch.float64, memory_format=torch.contiguous_format))
     affine = torch.matmul(features, image.bank.linear) + image.bank.constant
     same, cross = _along_rows(features, affine, image.bank), _across_rows(features, affine, image.bank)
@@ -245,13 +281,11 @@ def fill_by_rows(image: Image, classes: Tensor, density: Tensor, top: int, botto
     rows = image.rows[inside]
     y, (above, below, both) = rows.start - top, rows.products()[..., None, None].unbind(1)
     mixed = above * same[y] + below * same[y + 1] + both * cross[y]
-    owners, members = torch.unique(image.bank.owner, return_inverse=True)
-    members = F.one_hot(members).float()
+    choose = choose or _most_likely(image.bank.owner)
     first = inside.start
     for part in mixed.split(ROWS_AT_ONCE):
         target = slice(first, first + len(part))
-        density[target], best = _best_class(_mix_columns(image.columns, part), members)
-        classes[target] = owners[best]
+        classes[target], scores[target] = choose(_mix_columns(image.columns, part))
         first += len(part)
 
 
@@ -284,9 +318,15 @@ def _mix_columns(columns: _Axis, rows: Tensor) -> Tensor:
     return before * rows[:, left] + after * rows[:, left + 1] + both * rows[:, between]
 
 
-def _best_class(logs: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
-    """Log density and column of the most likely class, from ``logs [..., G]`` and ``members [G, C]`` of 0 and 1."""
-    peak = logs.amax(-1, keepdim=True)
-    # The winner's sum is at least 1, since the peak's own class has that; the others may underflow.
-    sums, best = ((logs - peak).float().exp() @ members).max(-1)
-    return (peak[..., 0] + sums.log()).float(), best
+def _most_likely(owner: Tensor) -> Choice:
+    """Most likely class and its log density, where component g belongs to the class ``owner[g]``."""
+    owners, members = torch.unique(owner, return_inverse=True)
+    members = F.one_hot(members).float()
+
+    def choose(logs: Tensor) -> tuple[Tensor, Tensor]:
+        peak = logs.amax(-1, keepdim=True)
+        # The winner's sum is at least 1, since the peak's own class has that; the others may underflow.
+        sums, best = ((logs - peak).float().exp() @ members).max(-1)
+        return owners[best], (peak[..., 0] + sums.log()).float()
+
+    return choose

@@ -1,4 +1,8 @@
-"""Files of the densities: class map, 16-bit log densities, tables."""
+"""Files of an assignment's scores: class map, 16-bit scores, tables.
+
+The score of a pixel is what says how sure its class is: the log density (`densities`), the distance to the second
+nearest anchor less that to the nearest (`anchor_gaps`), or the greatest probability (`confidences`).
+"""
 
 import csv
 import json
@@ -11,47 +15,46 @@ from numpy.typing import NDArray
 from bismap.data import shards
 from bismap.data.images import read_gray16, read_png_label, write_gray16, write_label
 from bismap.errors import BismapError
-from bismap.pseudo_labels.grid import CODES, DensityGrid
+from bismap.pseudo_labels.grid import CODES, ScoreGrid
 
-DENSITY_SUFFIX = ".density.png"
 GRID, HISTOGRAM, IMAGES = "grid.json", "histogram.csv", "images.csv"
 
 
-class DensityWriter:
-    """Writes one image after the other, then the tables of the shard."""
+class ScoreWriter:
+    """Writes one image after the other, then the tables of the shard; ``score`` names what the numbers are."""
 
-    def __init__(self, out: Path, grid: DensityGrid, names: Sequence[str], palette: Sequence[int]) -> None:
-        self._out, self._grid, self._names, self._palette = out, grid, names, palette
+    def __init__(self, out: Path, score: str, grid: ScoreGrid, names: Sequence[str], palette: Sequence[int]) -> None:
+        self._out, self._score, self._grid, self._names, self._palette = out, score, grid, names, palette
         self._histogram = np.zeros((len(names), CODES), np.int64)
         self._rows: list[dict[str, object]] = []
 
-    def add(self, image_id: str, classes: NDArray[np.uint8], density: NDArray[np.float32]) -> None:
-        """Write ``{id}.png`` and ``{id}.density.png`` of one image; both arrays ``[height, width]``."""
-        codes = self._grid.encode(density)
+    def add(self, image_id: str, classes: NDArray[np.uint8], scores: NDArray[np.float32]) -> None:
+        """Write ``{id}.png`` and ``{id}.{score}.png`` of one image; both arrays ``[height, width]``."""
+        codes = self._grid.encode(scores)
         write_label(self._out / f"{image_id}.png", classes, self._palette)
-        write_gray16(self._out / f"{image_id}{DENSITY_SUFFIX}", codes)
+        write_gray16(self._out / f"{image_id}.{self._score}.png", codes)
         flat = classes.ravel().astype(np.int64) * CODES + codes.ravel()
         self._histogram += np.bincount(flat, minlength=self._histogram.size).reshape(self._histogram.shape)
         stored = self._grid.decode(codes)
         self._rows.append(
             {
                 "id": image_id,
-                "mean_density": round(float(stored.mean()), 4),
-                "median_density": round(float(np.median(stored)), 4),
+                f"mean_{self._score}": round(float(stored.mean()), 4),
+                f"median_{self._score}": round(float(np.median(stored)), 4),
             }
         )
 
     def close(self) -> None:
-        """Write grid.json (the grid, and the class names), histogram.csv and images.csv.
+        """Write grid.json (score, grid and class names), histogram.csv and images.csv.
 
-        histogram.csv has class, name, code, log_density and pixels of each class and code that occur.
+        histogram.csv has class, name, code, score and pixels of each class and code that occur.
         """
-        grid = self._grid._asdict() | {"classes": list(self._names)}
+        grid = self._grid._asdict() | {"score": self._score, "classes": list(self._names)}
         (self._out / GRID).write_text(json.dumps(grid, sort_keys=True) + "\n")
         classes, codes = self._histogram.nonzero()
         _write_rows(
             self._out / HISTOGRAM,
-            ("class", "name", "code", "log_density", "pixels"),
+            ("class", "name", "code", self._score, "pixels"),
             (
                 (
                     c,
@@ -63,22 +66,22 @@ class DensityWriter:
                 for c, code in zip(classes.tolist(), codes.tolist(), strict=True)
             ),
         )
-        columns = ("id", "mean_density", "median_density")
+        columns = ("id", f"mean_{self._score}", f"median_{self._score}")
         _write_rows(self._out / IMAGES, columns, (tuple(row[name] for name in columns) for row in self._rows))
 
 
-def read_grid(manifests: Sequence[Path]) -> tuple[DensityGrid, list[str]]:
-    """The grid and the class names that all shards share.
+def read_grid(manifests: Sequence[Path]) -> tuple[str, ScoreGrid, list[str]]:
+    """The name of the score, its grid and the class names that all shards share.
 
     Raises:
         BismapError: if they differ.
     """
     grids = {path.read_text() for path in shards.tables(manifests, GRID)}
     if len(grids) != 1:
-        raise BismapError(f"the density shards were made with different grids or classes: {sorted(grids)}")
+        raise BismapError(f"the shards of the scores were made with different grids or classes: {sorted(grids)}")
     grid = json.loads(grids.pop())
-    names = grid.pop("classes")
-    return DensityGrid(**grid), names
+    score, names = grid.pop("score"), grid.pop("classes")
+    return score, ScoreGrid(**grid), names
 
 
 def read_histogram(manifests: Sequence[Path], classes: int) -> NDArray[np.int64]:
@@ -91,17 +94,17 @@ def read_histogram(manifests: Sequence[Path], classes: int) -> NDArray[np.int64]
     return counts
 
 
-def density_images(manifests: Sequence[Path]) -> list[tuple[str, Path, Path]]:
-    """Id, class map and density file of each image of all shards, sorted by id."""
+def scored_images(manifests: Sequence[Path], score: str) -> list[tuple[str, Path, Path]]:
+    """Id, class map and score file of each image of all shards, sorted by id."""
     maps = shards.files(manifests, ".png")
-    return [(image_id, path, path.with_name(f"{image_id}{DENSITY_SUFFIX}")) for image_id, path in maps.items()]
+    return [(image_id, path, path.with_name(f"{image_id}.{score}.png")) for image_id, path in maps.items()]
 
 
-def read_scores(class_map: Path, density: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Most likely class and density code of every pixel, ``[height, width]`` each."""
-    classes, codes = read_png_label(class_map), read_gray16(density)
+def read_scores(class_map: Path, scores: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Class and code of the score of every pixel, ``[height, width]`` each."""
+    classes, codes = read_png_label(class_map), read_gray16(scores)
     if classes.shape != codes.shape:
-        raise BismapError(f"{density}: {codes.shape} pixels, but {class_map} has {classes.shape}")
+        raise BismapError(f"{scores}: {codes.shape} pixels, but {class_map} has {classes.shape}")
     return classes, codes
 
 

@@ -1,4 +1,4 @@
-"""Log densities as 16-bit numbers: a grid on which comparing numbers is comparing densities."""
+"""Scores as 16-bit numbers: a grid on which comparing numbers is comparing scores."""
 
 import math
 from typing import NamedTuple
@@ -11,34 +11,34 @@ from bismap.errors import BismapError
 CODES = 1 << 16
 
 
-class DensityGrid(NamedTuple):
-    """Log density ``offset + step * code``, nat; what lies below ``offset`` is clipped to code 0."""
+class ScoreGrid(NamedTuple):
+    """Score ``offset + step * code``; what lies below ``offset`` is clipped to code 0, what lies above to the last."""
 
     offset: float
     step: float
 
-    def encode(self, density: NDArray[np.floating]) -> NDArray[np.uint16]:
-        """Code of the greatest grid point not above each density, so that ``code >= n`` means ``p >= value(n)``."""
-        exact = density.astype(np.float64)
+    def encode(self, scores: NDArray[np.floating]) -> NDArray[np.uint16]:
+        """Code of the greatest grid point not above each score, so that ``code >= n`` means ``score >= value(n)``."""
+        exact = scores.astype(np.float64)
         codes = np.floor((exact - self.offset) / self.step)
         codes -= self.decode(codes) > exact  # the difference may have been rounded up
         return np.clip(codes, 0, CODES - 1).astype(np.uint16)
 
     def decode(self, codes: NDArray[np.number]) -> NDArray[np.float64]:
-        """Log densities of codes, nat."""
+        """Scores of codes."""
         return self.offset + self.step * np.asarray(codes, np.float64)
 
-    def threshold_code(self, delta: float) -> int:
-        """Smallest code kept at threshold ``delta``; CODES if none can reach it.
+    def threshold_code(self, least: float) -> int:
+        """Smallest code of at least the score ``least``; CODES if none can reach it.
 
-        Exact for a delta on the grid; another one is rounded up to the next grid point.
+        Exact for a score on the grid; another one is rounded up to the next grid point.
 
         Raises:
-            BismapError: if delta is not above the offset, where densities are clipped.
+            BismapError: if it is not above the offset, where scores are clipped.
         """
-        if delta <= self.offset:
+        if least <= self.offset:
             raise BismapError(
-                f"pseudo_labels: density {delta:g} is not above densities.density_offset ({self.offset:g} nat), where "
-                "densities are clipped; lower the offset"
+                f"pseudo_labels: {least:g} is not above {self.offset:g}, where the stored scores are clipped (for "
+                "densities: densities.density_offset)"
             )
-        return min(math.ceil((delta - self.offset) / self.step - 1e-9), CODES)
+        return min(math.ceil((least - self.offset) / self.step - 1e-9), CODES)

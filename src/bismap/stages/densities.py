@@ -10,8 +10,8 @@ from bismap.models.inference import feature_map
 from bismap.models.weights import load_network
 from bismap.prototypes.mixtures import load_mixtures
 from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes
-from bismap.pseudo_labels.files import DensityWriter
-from bismap.pseudo_labels.grid import DensityGrid
+from bismap.pseudo_labels.files import ScoreWriter
+from bismap.pseudo_labels.grid import ScoreGrid
 
 
 @torch.inference_mode()
@@ -22,8 +22,8 @@ def run(job: Job) -> None:
     items = shards.split(dataset.items(settings["target"]["split"]), job.shard)
     network = load_network(job.input("model"), job.device, dataset.classes.names)
     bank = gaussian_bank(load_mixtures(shards.folder(job.input("prototypes"))), job.device)
-    grid = DensityGrid(settings["density_offset"], settings["density_step"])
-    writer = DensityWriter(job.out, grid, dataset.classes.names, dataset.classes.palette())
+    grid = ScoreGrid(settings["density_offset"], settings["density_step"])
+    writer = ScoreWriter(job.out, "density", grid, dataset.classes.names, dataset.classes.palette())
     images = read_ahead([item.image for item in items], size, job.threads)
     for item, image in zip(items, images, strict=True):
         features = feature_map(network, torch.from_numpy(image)[None], "fp32")[0]

@@ -8,12 +8,13 @@ from bismap.data.dataset import open_dataset
 from bismap.extractor.images import domain_images
 from bismap.job import Job
 from bismap.models.weights import load_network
+from bismap.prototypes.class_means import CLASS_MEANS
 from bismap.prototypes.feature_store import STORE, write_features
 from bismap.prototypes.features import Extraction, extract_features, key_bounds, read_samples
 
 
 def run(job: Job) -> None:
-    """Write features.zarr and counts.csv of this shard's images."""
+    """Write features.zarr, class_means.safetensors and counts.csv of this shard's images."""
     settings, source = job.settings, job.settings["source"]
     size, limit = tuple(source["size"]), settings["samples_per_class"]
     dataset = open_dataset(job.input("source_index"), job.root("source"))
@@ -29,6 +30,7 @@ def run(job: Job) -> None:
         precision=settings["precision"],
     )
     write_features(job.out / STORE, extraction.kept)
+    extraction.means.save(job.out / CLASS_MEANS)
     _write_counts(job.out / "counts.csv", dataset.classes.names, extraction)
 
 
