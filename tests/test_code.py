@@ -34,7 +34,7 @@ USERS = {
     "faiss-gpu": {"source_prototypes", "target_prototypes"},
     "torch": {"train", "features", "source_prototypes", "extractor", "extract", "class_entropy", "densities", "predict",
               "weights", "category_anchors", "anchor_gaps", "confidences"},
-    "numba": {"source_prototypes", "target_prototypes", "source_distances", "densities", "anchor_gaps"},
+    "numba": {"stylize", "source_prototypes", "target_prototypes", "source_distances", "densities", "anchor_gaps"},
     "zarr": {"features", "source_prototypes", "extract", "target_prototypes", "source_distances"},
     "scipy": {"stylize"},
 }  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from bismap.kernels import kernel
 from bismap.stylize.lab import lab_to_rgb, rgb_to_lab
 
 MIN_LIGHTNESS = 1e-3
@@ -157,14 +158,16 @@ def _recolour(source: NDArray[np.uint8], reference: NDArray[np.uint8], gamma: fl
     for plane in (1, 2):
         lab[..., plane] = match_values(lab[..., plane], counts, reference_lab[..., plane], reference_counts)
     _scratch.table[colours] = _pack(lab_to_rgb(lab))
-    return _unpack(_scratch.table.take(packed, mode="clip")).reshape(source.shape)
+    recoloured = _scratch.table.take(packed, mode="clip")
+    _scratch.table[colours] = 0
+    return _unpack(recoloured).reshape(source.shape)
 
 
 class _Scratch(threading.local):
-    """The new colour of each of the 2^24 colours; kept per thread, as fresh pages cost more than the rest."""
+    """A number for each of 2^24 colours, 0 between uses; kept per thread, as fresh pages cost more than the rest."""
 
     def __init__(self) -> None:
-        self.table = np.empty(1 << 24, np.uint32)
+        self.table = np.zeros(1 << 24, np.uint32)
 
 
 _scratch = _Scratch()
@@ -190,7 +193,22 @@ def _unpack(packed: NDArray[np.uint32]) -> NDArray[np.uint8]:
 
 
 def _count(packed: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Distinct colours, ascending, and the number of pixels of each."""
-    ranked = np.sort(packed)
-    first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-    return ranked[first], np.diff(first, append=ranked.size)
+    """Distinct colours, in the order of their first pixels, and the number of pixels of each."""
+    colours = np.empty_like(packed)
+    counts = np.empty(packed.size, np.int64)
+    found = _tally(packed, _scratch.table, colours, counts)
+    return colours[:found].copy(), counts[:found].copy()
+
+
+@kernel
+def _tally(packed, table, colours, counts):
+    found = 0
+    for colour in packed:
+        if table[colour] == 0:
+            colours[found] = colour
+            found += 1
+        table[colour] += 1
+    for i in range(found):
+        counts[i] = table[colours[i]]
+        table[colours[i]] = 0
+    return found
