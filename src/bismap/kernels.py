@@ -22,9 +22,13 @@ if not numba.config.CACHE_DIR and os.access(Path(__file__).parent, os.W_OK):
     )
 
 # Sums may be taken in another order and products fused: that is what vectors of lanes need. All values are numbers.
-kernel = numba.njit(
-    nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp", "nnan"}
-)
+_OPTIONS = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "nsz", "arcp", "nnan"},
+}
+kernel = numba.njit(**_OPTIONS)
 
 
 @intrinsic
@@ -55,7 +59,8 @@ _LN_2_HIGH, _LN_2_LOW = _F(0.693359375), _F(-2.12194440e-4)
 _TAYLOR = tuple(_F(1 / factorial) for factorial in (1, 1, 2, 6, 24, 120, 720))
 
 
-@kernel
+# With its types given it is compiled here: numba and LLVM load with this module, not in the first thread that calls.
+@numba.njit("float32(float32)", **_OPTIONS)
 def exp32(x):
     """exp of a float32 between -80 and 0, to 5e-7 of its value; the C library's does not run in vector lanes."""
     whole = np.int32(x * _LOG2_E - _HALF)

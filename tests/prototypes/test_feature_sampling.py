@@ -13,6 +13,7 @@ from torch import nn
 from bismap.data.dataset import Item
 from bismap.data.sampling import pixel_keys
 from bismap.errors import BismapError
+from bismap.prototypes import class_means
 from bismap.prototypes.feature_store import gather, open_features, write_features
 from bismap.prototypes.features import (
     MAX_KEY,
@@ -106,6 +107,22 @@ def test_sample_is_the_smallest_keys(network, limit):
             np.testing.assert_allclose(kept.features, [f for _, f in expected], rtol=2e-3)
     assert (extraction.correct <= extraction.labelled).all()
     assert extraction.correct.sum() > 20
+
+
+def test_class_means_are_those_of_the_correct_features_of_each_image(network, monkeypatch):
+    """Also where the sample keeps none of them."""
+    monkeypatch.setattr(class_means, "MIN_FEATURES", 2)
+    samples = make_samples(5)
+    found = extract(network, samples, 1).means
+    sums, images = np.zeros((C, D)), np.zeros(C, int)
+    for sample in samples:
+        for c, candidates in enumerate(brute_force(network, [sample], 10_000)):
+            if len(candidates) >= 2:
+                sums[c] += np.mean([feature.astype(float) for _, feature in candidates], 0)
+                images[c] += 1
+    assert images.max() > 1
+    np.testing.assert_array_equal(found.images, images)
+    np.testing.assert_allclose(found.sums * 2.0**-24, sums, rtol=2e-3, atol=1e-6)
 
 
 def shards_of(samples, n):

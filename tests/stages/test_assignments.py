@@ -8,10 +8,12 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from bismap.prototypes.class_means import ANCHORS, CLASS_MEANS, ClassMeans
+from bismap.pseudo_labels.confidences import CONFIDENCE_GRID
+from bismap.pseudo_labels.files import ScoreWriter
 from bismap.pseudo_labels.instance_adaptive import THRESHOLDS
 from bismap.stages import anchor_gaps, category_anchors, confidences, ias_thresholds, pseudo_labels
 
-from .small_domains import SIZE, make_domain, make_job, publish
+from .small_domains import NAMES, SIZE, make_domain, make_job, publish
 from .small_models import NETWORK, make_model
 
 TARGET = {"target": {"split": "train", "size": list(SIZE)}}
@@ -81,21 +83,38 @@ def test_anchors_and_gaps(root):
     two = scores(anchor_gaps, root, "two", 2, anchors=[manifest])
     assert pictures(one) == pictures(two)
     assert set(pictures(one)) == {f"{i}{end}" for i in IDS for end in (".png", ".gap.png")}
-    kept = labels(root, "labels", two, {"share": 0.5}, shards=2)
-    share = np.mean([(label != 255).mean() for label in kept.values()])
-    assert 0.5 <= share < 0.9
-    assert {int(value) for label in kept.values() for value in np.unique(label)} <= {0, 1, 255}
+    gaps = np.concatenate([scored(two, i, "gap")[1].ravel() for i in IDS])
+    least = (float(np.median(gaps)) - 1) / 2048
+    kept = labels(root, "labels", two, {"least": least}, shards=2)
+    for image_id in IDS:
+        classes, codes = scored(two, image_id, "gap")
+        assert set(np.unique(classes)) <= {0, 1}
+        np.testing.assert_array_equal(kept[image_id], np.where((codes - 1.0) / 2048 >= least, classes, 255))
 
 
 def test_softmax_keeps_what_is_at_least_as_sure(root):
     manifests = scores(confidences, root, "scores", 2)
     assert pictures(manifests) == pictures(scores(confidences, root, "again", 1))
     sure = np.concatenate([scored(manifests, i, "confidence")[1].ravel() for i in IDS])
-    least = (float(np.median(sure)) - 1) / 2**16
+    least = float(np.median(sure)) / 2**16
     kept = labels(root, "labels", manifests, {"least": least}, shards=2)
     for image_id in IDS:
         classes, codes = scored(manifests, image_id, "confidence")
-        np.testing.assert_array_equal(kept[image_id], np.where((codes - 1.0) / 2**16 >= least, classes, 255))
+        np.testing.assert_array_equal(kept[image_id], np.where(codes / 2**16 >= least, classes, 255))
+
+
+def test_a_threshold_on_the_grid_keeps_the_pixels_that_have_just_it(root):
+    """All pixels tie, and with beta 0 the threshold is their confidence: nine digits would round it up."""
+    tie, folder = 65533 / 65536, make_job(root, "scores/0-of-1", TARGET)
+    writer = ScoreWriter(folder.out, "confidence", CONFIDENCE_GRID, NAMES, [1, 2, 3] * 256)
+    for image_id in IDS:
+        writer.add(image_id, np.zeros((8, 8), np.uint8), np.full((8, 8), tie, np.float32))
+    writer.close()
+    manifest = publish(folder)
+    job = make_job(root, "thresholds", IAS | {"beta": 0.0, "initial": 0.5}, scores=[manifest])
+    ias_thresholds.run(job)
+    kept = labels(root, "labels", [manifest], None, thresholds=[publish(job)])
+    assert all((label == 0).all() for label in kept.values())
 
 
 def test_ias_follows_the_images_in_the_order_of_their_ids(root):
@@ -115,5 +134,5 @@ def test_ias_follows_the_images_in_the_order_of_their_ids(root):
     for row in rows:
         classes, codes = scored(manifests, row["id"], "confidence")
         least = np.array([float(row[f"threshold_{c}"]) for c in range(3)])
-        expected = np.where((codes - 1.0) / 2**16 >= least[classes], classes, 255)
+        expected = np.where(codes / 2**16 >= least[classes], classes, 255)
         np.testing.assert_array_equal(kept[row["id"]], expected)

@@ -17,6 +17,9 @@ from tests.workflow.runs import snakemake, targets
 
 pytestmark = pytest.mark.slow
 
+# What the six runs do not ask for.
+MORE = [f"results/gta/gpa_stm/pseudo_labels/{assignment}.json" for assignment in ("cas", "softmax", "ias")]
+
 
 class Recorder(dict):
     """Settings that note which of their leaves were looked at."""
@@ -60,7 +63,7 @@ def leaves(values: dict, path: str = "") -> set[str]:
 
 def commands(folder: Path) -> dict[str, list[str]]:
     """A command for each stage, and for each objective of the training."""
-    text = snakemake(folder, "-n", "-p", "--forceall", *targets("gta")).stdout
+    text = snakemake(folder, "-n", "-p", "--forceall", *targets("gta"), *MORE).stdout
     found = {}
     for line in re.findall(r"^Shell command: python -m bismap (.*)$", text, re.MULTILINE):
         words = shlex.split(line)
@@ -80,6 +83,7 @@ def elsewhere(words: list[str], folder: Path) -> list[str]:
 
 def test_every_setting_that_a_stage_is_given_is_read(finish, tmp_path, monkeypatch):
     project = finish("gta")
+    snakemake(project, "--cores", "2", *MORE)
     unread = {}
     for name, words in commands(project).items():
         monkeypatch.chdir(project)

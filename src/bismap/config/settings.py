@@ -260,7 +260,7 @@ class Cas(Threshold):
 class Softmax(Threshold):
     """By the greatest probability."""
 
-    confidence: float | None = Field(gt=0, lt=1, description="least probability; null where `share` is given")
+    confidence: float | None = Field(gt=0, le=0.9999, description="least probability; null where `share` is given")
 
 
 class Ias(Section):

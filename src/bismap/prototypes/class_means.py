@@ -1,4 +1,7 @@
-"""Mean correct feature of each class over the source images: what category anchors are made of (A§9)."""
+"""Mean correct feature of each class over the source images: what category anchors are made of (A§9).
+
+They are summed up where the features are sampled, since another pass over the source would take as long again.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -10,7 +10,8 @@ Rules:
 - *empty component*: one whose responsibilities sum to less than ``EMPTY`` describes no sample; it is dropped
   and the other weights are renormalised.
 - *fewer distinct samples than components*: as many components as distinct samples (`kmeans`). A component of
-  one sample has that sample as mean and ``reg_covar`` as variance; identical samples are one such component.
+  one sample has that sample as mean and (unless tied) ``reg_covar`` as variance; identical samples are one such
+  component.
 - *covariance*: `diagonal` (anisotropic, BiSMAP's), `spherical` (isotropic: a component has one variance, the mean
   over the channels) or `tied` (all components share one diagonal); the M-step's maximum under that constraint.
 - *absent class*: no features, no mixture (recorded by the stage).

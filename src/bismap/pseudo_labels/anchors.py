@@ -21,7 +21,7 @@ GAP_GRID = ScoreGrid(-1 / 2048, 1 / 2048)
 
 
 def anchor_bank(anchors: np.ndarray, device: torch.device | str = "cpu") -> GaussianBank:
-    """The anchors whose class has one, as log densities -d^2 / 2.
+    """The anchors whose class has one, as log densities -d^2 / 2, for `map_by_rows`.
 
     Args:
         anchors: ``[C, d]``, NaN for a class without.

@@ -11,8 +11,8 @@ from torch import Tensor
 from bismap.models.inference import greatest_upsampled
 from bismap.pseudo_labels.grid import ScoreGrid
 
-# Probabilities by steps of 2^-16; of 1 the last code below it is kept.
-CONFIDENCE_GRID = ScoreGrid(-(2.0**-16), 2.0**-16)
+# Probabilities by steps of 2^-16; 1 becomes the last code, 1 - 2^-16. The greatest of C is at least 1 / C.
+CONFIDENCE_GRID = ScoreGrid(0.0, 2.0**-16)
 
 
 @torch.inference_mode()

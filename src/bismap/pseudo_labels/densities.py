@@ -54,8 +54,8 @@ class MixtureParameters(Protocol):
 class GaussianBank:
     """All components of all present classes side by side, as quadratic functions of the feature.
 
-    ``log(pi_g N_g(f)) = constant[g] + linear[:, g]·f + quadratic[:, g]·f²``, all float64. G is a multiple of
-    `LANES`: components without density fill it up.
+    ``log(pi_g N_g(f)) = constant[g] + linear[:, g]·f + quadratic[:, g]·f²``, all float64. For
+    `most_likely_classes` G is a multiple of `LANES`: components without density fill it up.
 
     Attributes:
         quadratic: ``[d, G]``, minus half the precisions.

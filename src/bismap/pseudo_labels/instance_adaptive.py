@@ -5,8 +5,8 @@ predicted as c make a list; with v its percentile ``100 (1 - alpha theta_c^gamma
 
     theta_c <- beta theta_c + (1 - beta) v,
 
-and the images' pixels of the class are kept from theta_c on. A threshold of 1 or more would keep nothing and
-becomes `HIGHEST`. Confidences are those of the 16-bit files; IAST's are float16, which is coarser near 1.
+and the images' pixels of the class are kept from theta_c on. A threshold of 1 or more becomes `HIGHEST`, as IAST has
+it; the 16-bit files hold no confidence of 1, so that it takes other input to get there.
 """
 
 from collections.abc import Iterable, Iterator

@@ -11,7 +11,7 @@ from bismap.pseudo_labels.instance_adaptive import THRESHOLDS, Selector
 
 
 def run(job: Job) -> None:
-    """Write thresholds.csv: id, and the least confidence kept of each class in that image."""
+    """Write thresholds.csv: id, and the least confidence kept of each class in that image, to the last digit."""
     manifests = job.input_list("scores")
     score, grid, names = read_grid(manifests)
     images = scored_images(manifests, score)
@@ -26,4 +26,4 @@ def run(job: Job) -> None:
         table.writerow(["id", *(f"threshold_{c}" for c in range(len(names)))])
         found = Selector(**job.settings).thresholds(pixels, len(names))
         for (image_id, *_), thresholds in zip(images, found, strict=True):
-            table.writerow([image_id, *(f"{value:.9f}" for value in thresholds)])
+            table.writerow([image_id, *(repr(float(value)) for value in thresholds)])

@@ -157,10 +157,12 @@ def _recolour(source: NDArray[np.uint8], reference: NDArray[np.uint8], gamma: fl
     lab[..., 0] = 100.0 * np.clip(lab[..., 0] / 100.0, 0.0, 1.0) ** gamma
     for plane in (1, 2):
         lab[..., plane] = match_values(lab[..., plane], counts, reference_lab[..., plane], reference_counts)
-    _scratch.table[colours] = _pack(lab_to_rgb(lab))
-    recoloured = _scratch.table.take(packed, mode="clip")
-    _scratch.table[colours] = 0
-    return _unpack(recoloured).reshape(source.shape)
+    new = _pack(lab_to_rgb(lab))
+    try:
+        _scratch.table[colours] = new
+        return _unpack(_scratch.table.take(packed, mode="clip")).reshape(source.shape)
+    finally:
+        _scratch.table[colours] = 0
 
 
 class _Scratch(threading.local):
