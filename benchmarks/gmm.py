@@ -124,7 +124,7 @@ def main() -> None:
             f"Log densities of 4,096 samples: {error:.3f} of the allowed max(0.01 nat, 1e-6 of the value).",
             f"Memory of three steps above the process after imports, the features ({size:.0f} MB) with it: "
             f"{memory:.0f} MB, {memory / size:.2f} × the features (allowed: 1.3). A step over one sample takes "
-            f"{code:.0f} MB: numba and the compiled code, loaded at the first call.",
+            f"{code:.0f} MB: compiled code, loaded at the first call.",
         ],
         Work(fp32=8 * args.samples * D * K, bytes=2 * x.numel()),
     ).print(seconds)
