@@ -1,10 +1,7 @@
 """densities: most likely class of each target pixel and its log density."""
 
-import torch
-
 from bismap.data import shards
 from bismap.data.dataset import open_dataset
-from bismap.extractor.images import read_ahead
 from bismap.job import Job
 from bismap.models.inference import feature_map
 from bismap.models.weights import load_network
@@ -12,20 +9,22 @@ from bismap.prototypes.mixtures import load_mixtures
 from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes
 from bismap.pseudo_labels.files import ScoreWriter
 from bismap.pseudo_labels.grid import ScoreGrid
+from bismap.pseudo_labels.scoring import score_images
 
 
-@torch.inference_mode()
 def run(job: Job) -> None:
     """Write class map and log densities per image of this shard, and their tables; features in fp32 (A§5)."""
     settings, size = job.settings, tuple(job.settings["target"]["size"])
     dataset = open_dataset(job.input("target_index"), job.root("target"))
-    items = shards.split(dataset.items(settings["target"]["split"]), job.shard)
     network = load_network(job.input("model"), job.device, dataset.classes.names)
     bank = gaussian_bank(load_mixtures(shards.folder(job.input("prototypes"))), job.device)
     grid = ScoreGrid(settings["density_offset"], settings["density_step"])
+    items = shards.split(dataset.items(settings["target"]["split"]), job.shard)
     writer = ScoreWriter(job.out, "density", grid, dataset.classes.names, dataset.classes.palette())
-    images = read_ahead([item.image for item in items], size, job.threads)
-    for item, image in zip(items, images, strict=True):
-        features = feature_map(network, torch.from_numpy(image)[None], "fp32")[0]
-        writer.add(item.id, *most_likely_classes(features, bank, size))
-    writer.close()
+    score_images(
+        writer,
+        items,
+        size,
+        job.threads,
+        lambda image: most_likely_classes(feature_map(network, image, "fp32")[0], bank, size),
+    )
