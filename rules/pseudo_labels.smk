@@ -254,3 +254,30 @@ rule pseudo_label_quality:
     shell:
         "python -m bismap pseudo-label-quality --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
         "--pseudo-labels {input.pseudo_labels:q} --quality {output.quality:q} --threads {threads} --log {log:q}"
+
+
+rule pseudo_label_curve:
+    input:
+        target_index=plan.target_index,
+        scores=plan.scores_with_truth,
+    output:
+        curve="results/{exp}/{run}/pseudo_labels/{assignment}.curve.csv",
+    log:
+        "results/logs/{exp}/{run}/pseudo_label_curve/{assignment}.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/pseudo_label_curve/{assignment}.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        disk_mb=100,
+    params:
+        cfg=plan.cfg("pseudo_label_curve"),
+        setup=plan.setup("pseudo_label_curve"),
+    message:
+        "Measuring {wildcards.assignment} over its thresholds ({wildcards.exp}, {wildcards.run})"
+    shell:
+        "python -m bismap pseudo-label-curve --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
+        "--scores {input.scores:q} --curve {output.curve:q} --threads {threads} --log {log:q}"

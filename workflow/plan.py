@@ -204,6 +204,11 @@ class Plan:
     def scores(self, wildcards: Any) -> list[str]:
         return self._shards(self.scope(wildcards), f"{wildcards.run}/{SCORES[wildcards.assignment]}", "adapt")
 
+    @_told_plainly
+    def scores_with_truth(self, wildcards: Any) -> list[str]:
+        check_labels(self.scope(wildcards), self.raw, "adapt")
+        return self.scores(wildcards)
+
     def thresholds(self, wildcards: Any) -> list[str]:
         folder = f"{RESULTS}/{wildcards.exp}/{wildcards.run}"
         return [f"{folder}/ias_thresholds.csv"] if wildcards.assignment == "ias" else []

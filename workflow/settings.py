@@ -192,6 +192,11 @@ def _pseudo_label_quality(scope: Scope, wildcards: Any) -> Settings:
     return {"target": {"split": scope.split("adapt")}}
 
 
+def _pseudo_label_curve(scope: Scope, wildcards: Any) -> Settings:
+    ias = {"ias": _ias_thresholds(scope, wildcards)} if wildcards.assignment == "ias" else {}
+    return {"target": {"split": scope.split("adapt")}, **ias}
+
+
 def _predict(scope: Scope, wildcards: Any) -> Settings:
     # One split may serve both roles; its predictions are one set of files, with the views of the evaluation.
     predict = scope.settings.predict
@@ -237,6 +242,7 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "ias_thresholds": _ias_thresholds,
     "pseudo_labels": _pseudo_labels,
     "pseudo_label_quality": _pseudo_label_quality,
+    "pseudo_label_curve": _pseudo_label_curve,
     "predict": _predict,
     "evaluate": _evaluate,
     "overview": _overview,

@@ -150,6 +150,11 @@ VERBS: dict[str, Verb] = {
         inputs=_TARGET | {"pseudo_labels": "shard manifests of the pseudo-labels"},
         outputs={"quality": "quality.json"},
     ),
+    "pseudo_label_curve": Verb(
+        "quality of an assignment's labels against the share labelled",
+        inputs=_TARGET | _SCORES,
+        outputs={"curve": "curve.csv"},
+    ),
     "predict": Verb(
         "label images of a run for one split of the target",
         inputs=_TARGET | _MODEL,

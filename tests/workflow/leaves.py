@@ -10,6 +10,7 @@ from typing import Any
 WARMUPS = ["source_only", "gpa", "gpa_stm"]
 DISTILLED = ["bismap_distilled_round1", "bismap_distilled"]
 RUNS = [*WARMUPS, "bismap", *DISTILLED]  # in the order of the method
+STUDIED = ["gpa_maps", *(f"gpa_stm_{assignment}" for assignment in ("maps", "cas", "ias", "softmax"))]
 TEACHERS = ["bismap", "bismap_distilled_round1"]  # their predictions are learnt from
 
 
@@ -277,4 +278,6 @@ ELSEWHERE = {
     "runs.gpa.transferability": "gpa would weigh its own training: refused",
     **{f"runs.{run}.assignment": "has one value, or none" for run in RUNS},
     **{f"runs.{run}.consistency": "goes with `retrain` only" for run in RUNS if run != "bismap"},
-}
+    **{f"runs.{run}.{leaf}": "of the study: nothing asks for it here, and bismap is its like" for run in STUDIED
+       for leaf in ("objective", "source", "transferability", "teacher", "assignment", "consistency", "init")},
+}  # fmt: skip

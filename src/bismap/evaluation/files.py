@@ -49,10 +49,7 @@ def count_pseudo_labels(
     Raises:
         BismapError: if ids do not match, or no image has a truth.
     """
-    _match_ids({item.id for item in dataset.items(split)}, set(pseudo_labels), f"pseudo-labels of split `{split}`")
-    items = [item for item in dataset.items(split) if item.label is not None]
-    if not items:
-        raise BismapError(f"no image of split `{split}` has a truth to measure pseudo-labels against")
+    items = labelled_items(dataset, split, set(pseudo_labels))
 
     def count(item: "Item") -> NDArray[np.int64]:
         given = read_png_label(pseudo_labels[item.id])
@@ -60,6 +57,19 @@ def count_pseudo_labels(
         return _checked(joint_counts(truth, given), dataset, item.id, complete=False)
 
     return sum_counts(count, items, threads), len(items)
+
+
+def labelled_items(dataset: "Dataset", split: str, given: set[str]) -> list["Item"]:
+    """Images of a split that have a truth, where all of the split, and no others, were given labels.
+
+    Raises:
+        BismapError: if ids do not match, or no image has a truth.
+    """
+    _match_ids({item.id for item in dataset.items(split)}, given, f"pseudo-labels of split `{split}`")
+    items = [item for item in dataset.items(split) if item.label is not None]
+    if not items:
+        raise BismapError(f"no image of split `{split}` has a truth to measure pseudo-labels against")
+    return items
 
 
 def _match_ids(wanted: set[str], found: set[str], what: str) -> None:

@@ -26,7 +26,7 @@ def choose_code(threshold: Mapping[str, float], grid: ScoreGrid, histogram: NDAr
         case {"least": score, **rest} if not rest:
             return _code_of_score(histogram.sum(0), score, grid)
         case {"share": share, **rest} if not rest:
-            return _code_of_share(histogram.sum(0), share, grid)
+            return _told_apart(histogram.sum(0), share, grid)
     raise BismapError(f"threshold: expected either `least` or `share`, got {sorted(threshold)}")
 
 
@@ -41,13 +41,17 @@ def _code_of_score(pixels: NDArray[np.int64], least: float, grid: ScoreGrid) -> 
     return code
 
 
-def _code_of_share(pixels: NDArray[np.int64], share: float, grid: ScoreGrid) -> int:
-    """The greatest code whose pixels, with all above it, are at least ``share`` of all pixels."""
+def code_of_share(pixels: NDArray[np.int64], share: float) -> int:
+    """The greatest code whose pixels, with all above it, are at least ``share`` of all ``pixels [CODES]``."""
     at_least = pixels[::-1].cumsum()[::-1]
-    code = int(np.flatnonzero(at_least >= share * at_least[0])[-1])
+    return int(np.flatnonzero(at_least >= share * at_least[0])[-1])
+
+
+def _told_apart(pixels: NDArray[np.int64], share: float, grid: ScoreGrid) -> int:
+    code = code_of_share(pixels, share)
     if code == 0 and share < 1:
         raise BismapError(
-            f"pseudo_labels: share {share:g} cannot be kept: {pixels[0] / at_least[0]:.1%} of the pixels score "
+            f"pseudo_labels: share {share:g} cannot be kept: {pixels[0] / pixels.sum():.1%} of the pixels score "
             f"less than {grid.offset:g} and are not told apart (for densities: lower densities.density_offset)"
         )
     return code
