@@ -1,5 +1,5 @@
-# Source features, their mixtures (MAPs) or anchors, the scores of target pixels (densities, anchor gaps or confidences),
-# and the labels kept.
+# Source features, their mixtures (MAPs) or anchors, the scores of target pixels (densities, posteriors, anchor gaps,
+# confidences), and the labels kept.
 
 
 rule features:
@@ -86,6 +86,36 @@ rule densities:
         "Class densities of target pixels ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
     shell:
         "python -m bismap densities --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
+        "--model {input.model:q} --prototypes {input.prototypes:q} --shard {wildcards.shard} "
+        "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
+
+
+rule posteriors:
+    input:
+        target_index=plan.target_index,
+        model="results/{exp}/{run}/model.safetensors",
+        prototypes="results/{exp}/{run}/source_prototypes.csv",
+    output:
+        manifest="results/{exp}/{run}/posteriors/{shard}.csv",
+    log:
+        "results/logs/{exp}/{run}/posteriors/{shard}.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/posteriors/{shard}.tsv"
+    conda:
+        "../envs/cuda.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+        disk_mb=4000,
+    params:
+        cfg=plan.cfg("posteriors"),
+        setup=plan.setup("posteriors"),
+    message:
+        "Posterior odds of target pixels ({wildcards.exp}, {wildcards.run}, part {wildcards.shard})"
+    shell:
+        "python -m bismap posteriors --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} "
         "--model {input.model:q} --prototypes {input.prototypes:q} --shard {wildcards.shard} "
         "--manifest {output.manifest:q} --threads {threads} --log {log:q}"
 

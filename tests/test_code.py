@@ -33,10 +33,11 @@ def test_packages_count_only_on_demand(tmp_path, upgrade):
 USERS = {
     "faiss-gpu": {"source_prototypes", "target_prototypes"},
     "torch": {"train", "features", "source_prototypes", "extractor", "extract", "class_entropy", "densities", "predict",
-              "weights", "category_anchors", "anchor_gaps", "confidences"},
-    "numba": {"stylize", "source_prototypes", "target_prototypes", "source_distances", "densities", "anchor_gaps"},
+              "weights", "category_anchors", "anchor_gaps", "confidences", "posteriors"},
+    "numba": {"stylize", "source_prototypes", "target_prototypes", "source_distances", "densities", "posteriors",
+              "anchor_gaps"},
     "zarr": {"features", "source_prototypes", "extract", "target_prototypes", "source_distances"},
-    "scipy": {"stylize"},
+    "scipy": {"stylize", "pseudo_label_curve"},
 }  # fmt: skip
 
 

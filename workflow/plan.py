@@ -24,7 +24,13 @@ from workflow.shards import shard_names
 
 Inputs = dict[str, list[str]]
 
-SCORES = {"maps": "densities", "cas": "anchor_gaps", "softmax": "confidences", "ias": "confidences"}
+SCORES = {
+    "maps": "densities",
+    "posterior": "posteriors",
+    "cas": "anchor_gaps",
+    "softmax": "confidences",
+    "ias": "confidences",
+}
 """What each assignment chooses pixels by: the folder in the run's."""
 
 

@@ -48,7 +48,7 @@ def _dealt(stage: str, scope: Scope, wildcards: Any) -> str:
         return "source" if wildcards.domain == "source" else "adapt"
     if stage == "predict":
         return "evaluate" if wildcards.split == scope.split("evaluate") else "adapt"
-    return "adapt" if stage in ("densities", "anchor_gaps", "confidences", "pseudo_labels") else "source"
+    return "adapt" if stage in ("densities", "posteriors", "anchor_gaps", "confidences", "pseudo_labels") else "source"
 
 
 def _render(config: Config, raw: RawData, name: str) -> Settings:
@@ -172,6 +172,10 @@ def _densities(scope: Scope, wildcards: Any) -> Settings:
     return {"target": _side(scope, "adapt"), **_plain(scope.settings.densities)}
 
 
+def _posteriors(scope: Scope, wildcards: Any) -> Settings:
+    return {"target": _side(scope, "adapt"), **_plain(scope.settings.posteriors)}
+
+
 def _target(scope: Scope, wildcards: Any) -> Settings:
     return {"target": _side(scope, "adapt")}
 
@@ -193,7 +197,8 @@ def _pseudo_label_quality(scope: Scope, wildcards: Any) -> Settings:
 
 
 def _pseudo_label_curve(scope: Scope, wildcards: Any) -> Settings:
-    ias = {"ias": _ias_thresholds(scope, wildcards)} if wildcards.assignment == "ias" else {}
+    # The curve goes over alpha.
+    ias = {"ias": _plain(scope.settings.pseudo_labels.ias, "alpha")} if wildcards.assignment == "ias" else {}
     return {"target": {"split": scope.split("adapt")}, **ias}
 
 
@@ -236,6 +241,7 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "class_entropy": _class_entropy,
     "transferability": _transferability,
     "densities": _densities,
+    "posteriors": _posteriors,
     "category_anchors": _nothing,
     "anchor_gaps": _target,
     "confidences": _target,

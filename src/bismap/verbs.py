@@ -32,7 +32,7 @@ _SOURCE = {"source_index": "index.csv of the source data set"}
 _TARGET = {"target_index": "index.csv of the target data set"}
 _STYLIZED = {"stylized": "shard manifests of the stylised source images; none = the raw images"}
 _MODEL = {"model": "model.safetensors of the run"}
-_SCORES = {"scores": "all shard manifests of the densities, anchor gaps or confidences"}
+_SCORES = {"scores": "all shard manifests of the densities, posteriors, anchor gaps or confidences"}
 _CELLS = {"cells": "shard manifests of extracted cell features"}
 
 VERBS: dict[str, Verb] = {
@@ -114,6 +114,13 @@ VERBS: dict[str, Verb] = {
     ),
     "densities": Verb(
         "most likely class of each target pixel and its log density",
+        inputs=_TARGET | _MODEL | {"prototypes": "manifest of the source prototypes"},
+        folder=True,
+        sharded=True,
+        gpu=True,
+    ),
+    "posteriors": Verb(
+        "most likely class of each target pixel and the log odds of its posterior",
         inputs=_TARGET | _MODEL | {"prototypes": "manifest of the source prototypes"},
         folder=True,
         sharded=True,

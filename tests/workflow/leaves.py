@@ -200,7 +200,10 @@ EXPERIMENT = {
         -50.0, {"pseudo_labels:gpa_stm"}, {"settings.pseudo_labels.maps.share": None}
     ),
     "settings.pseudo_labels.maps.share": Flip(0.5, {"pseudo_labels:gpa_stm"}),
-    "settings.pseudo_labels.cas.gap": Flip(2.0, NOTHING),  # no run asks for these
+    "settings.posteriors.smoothing": Flip(1.0, NOTHING),  # no run asks for these
+    "settings.pseudo_labels.posterior.odds": Flip(1.0, NOTHING, {"settings.pseudo_labels.posterior.share": None}),
+    "settings.pseudo_labels.posterior.share": Flip(0.5, NOTHING),
+    "settings.pseudo_labels.cas.gap": Flip(2.0, NOTHING),
     "settings.pseudo_labels.cas.share": Flip(0.5, NOTHING, {"settings.pseudo_labels.cas.gap": None}),
     "settings.pseudo_labels.softmax.confidence": Flip(0.8, NOTHING),
     "settings.pseudo_labels.softmax.share": Flip(0.5, NOTHING, {"settings.pseudo_labels.softmax.confidence": None}),

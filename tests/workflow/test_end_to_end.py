@@ -80,18 +80,22 @@ def test_a_new_threshold_reruns_what_depends_on_it(finished):
 
 def test_the_other_assignments(finished):
     folder, results = finished
-    assignments = ("cas", "softmax", "ias")
-    snakemake(folder, "--cores", "2", *(f"{results}/gpa_stm/pseudo_labels/{name}.json" for name in assignments))
+    assignments = ("posterior", "cas", "softmax", "ias")
+    labels = [f"{results}/gpa_stm/pseudo_labels/{name}" for name in assignments]
+    snakemake(folder, "--cores", "2", *(f"{path}{end}" for path in labels for end in (".json", ".curve.csv")))
     for name in assignments:
         found = json.loads((folder / results / f"gpa_stm/pseudo_labels/{name}.json").read_text())
         assert found["images"] == 4
         assert 0 <= found["labelled_share"] <= 1
         assert len(list((folder / results / f"gpa_stm/pseudo_labels/{name}").glob("*/*.png"))) == 4
+        curve = (folder / results / f"gpa_stm/pseudo_labels/{name}.curve.csv").read_text().splitlines()
+        assert len(curve) == 1 + 4 * (10 if name == "ias" else 20)
 
 
 @pytest.mark.parametrize(
     ("assignment", "stages"),
     [
+        ("posterior", {"posteriors"}),
         ("cas", {"category_anchors", "anchor_gaps"}),
         ("softmax", {"confidences"}),
         ("ias", {"confidences", "ias_thresholds"}),

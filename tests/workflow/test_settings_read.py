@@ -18,7 +18,8 @@ from tests.workflow.runs import snakemake, targets
 pytestmark = pytest.mark.slow
 
 # What the six runs do not ask for.
-MORE = [f"results/gta/gpa_stm/pseudo_labels/{assignment}.json" for assignment in ("cas", "softmax", "ias")]
+OTHERS = ("posterior", "cas", "softmax", "ias")
+MORE = [f"results/gta/gpa_stm/pseudo_labels/{name}{end}" for name in OTHERS for end in (".json", ".curve.csv")]
 
 
 class Recorder(dict):

@@ -8,7 +8,7 @@ from bismap.config.base import Count, Name, Section, Size, name_of
 from bismap.config.settings import Settings
 from bismap.errors import BismapError
 
-Assignment = Literal["maps", "cas", "ias", "softmax"]
+Assignment = Literal["maps", "posterior", "cas", "ias", "softmax"]
 
 RESERVED_RUNS = ("datasets", "stylized", "extractor", "tables", "figures", "gallery")
 RESERVED_EXPERIMENTS = ("datasets", "logs", "benchmarks", "weights")

@@ -232,6 +232,12 @@ class Densities(Section):
     density_step: Positive = Field(description="log density between two stored values, nat")
 
 
+class Posteriors(Section):
+    """Log odds of the most likely class's posterior."""
+
+    smoothing: float = Field(ge=0, description="added to every variance, times the mean variance within a class")
+
+
 class Threshold(Section):
     """Which target pixels keep a label (Eq. 6): give the least score or the share."""
 
@@ -249,6 +255,12 @@ class Maps(Threshold):
     """BiSMAP: by the log density of the class's mixture (A§5)."""
 
     density: float | None = Field(description="delta: least log density, nat; null where `share` is given [A§4]")
+
+
+class Posterior(Threshold):
+    """By the log odds of the class's posterior."""
+
+    odds: float | None = Field(description="least log odds, nat; null where `share` is given")
 
 
 class Cas(Threshold):
@@ -277,6 +289,7 @@ class PseudoLabels(Section):
     """How each assignment chooses the target pixels that keep a label."""
 
     maps: Maps
+    posterior: Posterior
     cas: Cas
     softmax: Softmax
     ias: Ias
@@ -315,6 +328,7 @@ class Settings(Section):
     extractor: Extractor
     target_prototypes: TargetPrototypes
     densities: Densities
+    posteriors: Posteriors
     pseudo_labels: PseudoLabels
     predict: Predict
     overview: Overview

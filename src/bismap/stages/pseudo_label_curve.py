@@ -63,7 +63,7 @@ def _least_of_ias(job: Job, scored: Scored, grid: ScoreGrid, classes: int) -> Le
         return assigned, grid.decode(codes).astype(np.float32)
 
     def of(alpha: float) -> list[list[int]]:
-        selector = Selector(**job.settings["ias"] | {"alpha": alpha})
+        selector = Selector(alpha=alpha, **job.settings["ias"])
         found = selector.thresholds(map_ahead(read, scored, job.threads), classes)
         return [[grid.threshold_code(float(value)) for value in thresholds] for thresholds in found]
 
