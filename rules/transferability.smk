@@ -115,7 +115,7 @@ rule class_entropy:
     input:
         source_index=plan.source_index,
         target_index=plan.target_index,
-        model="results/{exp}/{run}/model.safetensors",
+        model=plan.entropy_model,
     output:
         entropy="results/{exp}/{run}/class_entropy.csv",
     log:

@@ -203,6 +203,12 @@ class Plan:
         return self._shards(self.scope(wildcards), f"{wildcards.run}/features", "source")
 
     @_told_plainly
+    def entropy_model(self, wildcards: Any) -> list[str]:
+        scope = self.scope(wildcards)
+        given = scope.settings.class_entropy.constants is not None
+        return [] if given else [f"{scope.folder}/{wildcards.run}/model.safetensors"]
+
+    @_told_plainly
     def confidences(self, wildcards: Any) -> list[str]:
         return self._shards(self.scope(wildcards), f"{wildcards.run}/confidences", "adapt")
 

@@ -160,8 +160,13 @@ def _nothing(scope: Scope, wildcards: Any) -> Settings:
     return {}
 
 
+def _source_distances(scope: Scope, wildcards: Any) -> Settings:
+    return _plain(scope.settings.source_distances)
+
+
 def _class_entropy(scope: Scope, wildcards: Any) -> Settings:
-    return {"source": {"split": scope.split("source")}, "target": _side(scope, "adapt")}
+    sides = {"source": {"split": scope.split("source")}, "target": _side(scope, "adapt")}
+    return sides | _plain(scope.settings.class_entropy)
 
 
 def _transferability(scope: Scope, wildcards: Any) -> Settings:
@@ -237,7 +242,7 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "extractor": _extractor,
     "extract": _extract,
     "target_prototypes": _target_prototypes,
-    "source_distances": _nothing,
+    "source_distances": _source_distances,
     "class_entropy": _class_entropy,
     "transferability": _transferability,
     "densities": _densities,

@@ -18,6 +18,7 @@ from bismap.prototypes.feature_store import gather, open_features, write_feature
 from bismap.prototypes.features import (
     MAX_KEY,
     SPARE,
+    Pool,
     Sample,
     SmallestKeys,
     extract_features,
@@ -72,9 +73,9 @@ def items_of(samples):
     ]
 
 
-def extract(network, samples, limit, bounds=None):
-    bounds = bounds or [MAX_KEY] * C
-    return extract_features(network, samples, bounds, samples_per_class=limit, seed=SEED, precision="fp32")
+def extract(network, samples, limit, bounds=None, allowed=None):
+    options = {"samples_per_class": limit, "seed": SEED, "precision": "fp32", "allowed": allowed}
+    return extract_features(network, samples, bounds or [MAX_KEY] * C, **options)
 
 
 def brute_force(network, samples, limit):
@@ -203,3 +204,37 @@ def test_features_that_float16_cannot_hold(network, value):
     nn.init.constant_(network.stem.bias, value)
     with pytest.raises(BismapError, match=r"image im0 are not finite in float16|output is not finite"):
         extract(network, make_samples(1), 10)
+
+
+def test_a_pool_ends_with_the_image_that_fills_it():
+    items = [
+        Item(f"im{i}", Path(), Path(), "train", 80, 80, (6400, 640, 0)) for i in range(10)
+    ]  # 100, 10 and 0 positions
+    allowed = Pool(size=120, keep=(0.5, 1.0, 1.0)).images(items, (40, 40), SEED)
+    assert np.stack(list(allowed.values())).sum(0).tolist() == [3, 10, 10]  # 50 of an image: 0, 50 and 100 before it
+    chosen = {image_id for image_id, classes in allowed.items() if classes[0]}
+    assert chosen != {
+        image_id for image_id, classes in Pool(120, (0.5, 1, 1)).images(items, (40, 40), 8).items() if classes[0]
+    }
+
+
+def test_a_pool_is_sampled_from_its_images_and_keys(network):
+    samples, limit = make_samples(9), 30
+    pool = Pool(size=100, keep=(0.5, 0.8, 1.0))
+    allowed = pool.images(items_of(samples), SIZE, SEED)
+    bounds = pool.thin([MAX_KEY] * C)
+    whole = extract(network, samples, limit, bounds, allowed)
+    assert 0 < sum(classes[0] for classes in allowed.values()) < len(samples)
+    for c in range(C):
+        inside = [sample for sample in samples if allowed[sample.id][c]]
+        keys = [key for key, _ in brute_force(network, inside, 10_000)[c] if key <= pool.keep[c] * MAX_KEY][:limit]
+        assert whole.kept[c].keys.tolist() == keys
+    assert max(len(kept.keys) for kept in whole.kept) > 10
+    free = extract(network, samples, limit)
+    np.testing.assert_array_equal(whole.correct, free.correct)  # what the pool leaves out is counted all the same
+    np.testing.assert_array_equal(whole.means.sums, free.means.sums)
+
+
+def test_a_pool_needs_a_share_for_each_class():
+    with pytest.raises(BismapError, match="expected 3 shares, one a class, got 2"):
+        Pool(10, (0.1, 0.2)).thin([MAX_KEY] * C)

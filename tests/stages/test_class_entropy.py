@@ -11,6 +11,7 @@ from bismap.models.inputs import normalize
 from bismap.models.network import build_network
 from bismap.models.weights import save_network
 from bismap.stages import class_entropy
+from bismap.transferability.class_entropy import load_normalized
 
 from .small_domains import NAMES, make_domain, make_job
 
@@ -24,7 +25,7 @@ NETWORK = {
     "decoder_channels": 4,
     "dropout": 0.1,
 }
-SETTINGS = {"source": {"split": "train"}, "target": {"split": "train", "size": [64, 32]}}
+SETTINGS = {"source": {"split": "train"}, "target": {"split": "train", "size": [64, 32]}, "constants": None}
 
 
 @pytest.fixture
@@ -63,3 +64,18 @@ def test_model_of_other_classes(tmp_path, net):
     save_network(tmp_path / "model.safetensors", net, {"classes": ["a", "b", "c"]})
     with pytest.raises(BismapError, match="was trained for"):
         class_entropy.run(make_job(tmp_path, "out", SETTINGS, model=[tmp_path / "model.safetensors"]))
+
+
+def test_given_constants_need_no_model(tmp_path):
+    make_domain(tmp_path, "source", 1, 0)
+    make_domain(tmp_path, "target", 1, 20)
+    class_entropy.run(make_job(tmp_path, "out", SETTINGS | {"constants": [0.25, 0.0, 0.5]}))
+    np.testing.assert_array_equal(load_normalized(tmp_path / "out" / "class_entropy.csv", NAMES), [0.5, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("constants", [[0.1, 0.2], [0.3, 0.3, 0.3]])
+def test_constants_that_do_not_fit_are_named(tmp_path, constants):
+    make_domain(tmp_path, "source", 1, 0)
+    make_domain(tmp_path, "target", 1, 20)
+    with pytest.raises(BismapError, match="expected 3 numbers that differ"):
+        class_entropy.run(make_job(tmp_path, "out", SETTINGS | {"constants": constants}))

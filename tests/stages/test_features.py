@@ -19,6 +19,7 @@ from .small_models import make_model
 SETTINGS = {
     "source": {"split": "train", "size": list(SIZE)},
     "samples_per_class": 60,
+    "pool": None,
     "seed": 3,
     "precision": "bf16",
 }

@@ -31,7 +31,9 @@ def root(tmp_path):
     writer.close()
     centres = make_job(tmp_path, "centres", {})
     save_file({"centres": np.array([[100, 0], [0, 500]], np.float32)}, centres.out / "centres.safetensors")
-    job = make_job(tmp_path, "distances", {}, cells=[publish(cells)], centres=[publish(centres)])
+    job = make_job(
+        tmp_path, "distances", {"upsample": 1, "mean": "exact"}, cells=[publish(cells)], centres=[publish(centres)]
+    )
     source_distances.run(job)
     publish(job)
     entropy = np.array([0.1, 0.5, np.nan])
@@ -49,7 +51,7 @@ def maps(root, name, shards):
 
 def test_equation_9_from_cells_to_files(root):
     d_mean = np.mean([i * k for i in range(4) for k in range(8)])
-    assert pd.read_csv(root / "distances" / "summary.csv")["d_mean"][0] == pytest.approx(d_mean)
+    assert pd.read_csv(root / "distances" / "images.csv")["d_mean"][0] == pytest.approx(d_mean)
     found = read_gray8(maps(root, "maps", 1)["source2"])
     assert found.shape == (32, 64)
     for row, col, cell, added in ((31, 0, 4, 0), (16, 63, 7, 0), (20, 20, 5, 0), (0, 63, 3, 1), (0, 0, 0, 0)):
@@ -81,7 +83,7 @@ def test_tables(root):
 
 
 def test_image_without_cells(root):
-    (root / "distances" / "images.csv").write_text("id,mean,min,max\n" + "a,0,0,0\n" * 4)
+    (root / "distances" / "images.csv").write_text("id,mean,min,max,d_mean\n" + "a,0,0,0,1\n" * 4)
     with pytest.raises(BismapError, match="source0 has no cell features"):
         maps(root, "maps", 1)
 

@@ -10,7 +10,7 @@ from typing import Any
 WARMUPS = ["source_only", "gpa", "gpa_stm"]
 DISTILLED = ["bismap_distilled_round1", "bismap_distilled"]
 RUNS = [*WARMUPS, "bismap", *DISTILLED]  # in the order of the method
-STUDIED = ["gpa_maps", *(f"gpa_stm_{assignment}" for assignment in ("maps", "cas", "ias", "softmax"))]
+STUDIED = ["gpa_maps", *(f"gpa_stm_{assignment}" for assignment in ("maps", "posterior", "cas", "ias", "softmax"))]
 TEACHERS = ["bismap", "bismap_distilled_round1"]  # their predictions are learnt from
 
 
@@ -165,6 +165,7 @@ EXPERIMENT = {
     "settings.training.log_every": Flip(3, TRAIN),
     "settings.training.save_every": Flip(2, NOTHING),
     "settings.features.samples_per_class": Flip(150, {"features:gpa_stm", "source_prototypes:gpa_stm"}),
+    "settings.features.pool": Flip({"size": 50, "keep": [0.5] * 19}, {"features:gpa_stm"}),
     "settings.features.precision": Flip("fp32", {"features:gpa_stm"}),
     "settings.source_prototypes.components": Flip(3, {"source_prototypes:gpa_stm"}),
     "settings.source_prototypes.covariance": Flip("tied", {"source_prototypes:gpa_stm"}),
@@ -200,6 +201,9 @@ EXPERIMENT = {
         -50.0, {"pseudo_labels:gpa_stm"}, {"settings.pseudo_labels.maps.share": None}
     ),
     "settings.pseudo_labels.maps.share": Flip(0.5, {"pseudo_labels:gpa_stm"}),
+    "settings.source_distances.upsample": Flip(2, {"source_distances"}),
+    "settings.source_distances.mean": Flip("running", {"source_distances"}),
+    "settings.class_entropy.constants": Flip([0.1 * c for c in range(19)], {"class_entropy:gpa"}),
     "settings.posteriors.smoothing": Flip(1.0, NOTHING),  # no run asks for these
     "settings.pseudo_labels.posterior.odds": Flip(1.0, NOTHING, {"settings.pseudo_labels.posterior.share": None}),
     "settings.pseudo_labels.posterior.share": Flip(0.5, NOTHING),

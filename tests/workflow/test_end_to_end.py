@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torchvision
@@ -11,6 +12,7 @@ import yaml
 from PIL import Image
 from safetensors import safe_open
 
+from bismap.config.expand import merge
 from tests.workflow.runs import ROOT, planned, snakemake, tiny_config, write_project
 
 CITY = 19
@@ -124,3 +126,29 @@ def test_weights_are_converted_with_a_report_of_every_tensor(tmp_path):
     with safe_open(tmp_path / f"{made}.safetensors", "pt") as file:
         ours, theirs = next(pair for pair in report["matched"].items() if pair[1] == "layer3.22.conv3.weight")
         assert torch.equal(file.get_tensor(ours), state[theirs])
+
+
+FITTING = {
+    "gta_bismap_paper": {"extractor": {"grid": [2, 4]}},
+    "gta_bismap_released": {
+        "extractor": {"grid": [2, 2]},
+        "training": {"head_lr_factor": 1.0, "warmup_iterations": 2, "consistency": {"rampup_iterations": 4}},
+        "features": {"pool": {"size": 2000, "keep": [1] * CITY}},  # of few features nothing is left to thin
+    },
+}
+
+
+@pytest.mark.parametrize("preset", FITTING)
+def test_a_preset_runs_to_its_json(tmp_path, preset):
+    """With all that it sets, but for what does not fit a miniature."""
+    raw = tiny_config("gta")
+    raw["datasets"]["gta5_native_scale"] = raw["datasets"]["gta5"]
+    own = raw["experiments"][preset]
+    own["settings"] = merge(own["settings"], FITTING[preset])
+    write_project(tmp_path, "gta", raw)
+    snakemake(tmp_path, "--cores", "2", f"results/{preset}/bismap_distilled.json")
+    report = json.loads((tmp_path / f"results/{preset}/bismap_distilled.json").read_text())
+    assert report["images"] == 3
+    assert (tmp_path / f"results/{preset}/bismap_distilled_round1").exists() == (preset == "gta_bismap_released")
+    d_mean = pd.read_csv(tmp_path / f"results/{preset}/extractor/source_distances/images.csv")["d_mean"]
+    assert (d_mean.nunique() > 1) == (preset == "gta_bismap_released")

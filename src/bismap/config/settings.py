@@ -135,10 +135,18 @@ class Training(Section):
         return self
 
 
+class Pool(Section):
+    """The images that a class's features are taken from, as the released code does (A§3)."""
+
+    size: Count = Field(description="thinned features of a class after which no other image adds any [A§3]")
+    keep: tuple[Share, ...] = Field(description="share of a class's features that thinning leaves, by class [A§3]")
+
+
 class Features(Section):
     """Source features for the mixtures."""
 
     samples_per_class: Count = Field(description="at most so many features of a class in the end [A§3]")
+    pool: Pool | None = Field(description="null: all images' features count alike [A§14.1 row 12]")
     precision: Precision
 
 
@@ -223,6 +231,23 @@ class TargetPrototypes(Section):
     clusters: Count = Field(description="number of prototypes, J [A§6]")
     iterations: Count = Field(description="Lloyd steps")
     redos: Count = Field(description="starts; the best by inertia is kept [A§6]")
+
+
+class SourceDistances(Section):
+    """Distance of the source's cells to the target prototypes (Eq. 9)."""
+
+    upsample: Count = Field(description="points per cell and direction that features are upsampled to; 1: none [A§6]")
+    mean: Literal["exact", "running"] = Field(
+        description="d_mean over the whole source set, or the released code's running mean [A§14.1 row 3]"
+    )
+
+
+class ClassEntropy(Section):
+    """Mean prediction entropy of each class on the target (Eq. 8)."""
+
+    constants: tuple[float, ...] | None = Field(
+        description="the entropies, in the order of the classes; null: computed [A§14.1 row 10]"
+    )
 
 
 class Densities(Section):
@@ -327,6 +352,8 @@ class Settings(Section):
     source_prototypes: SourcePrototypes
     extractor: Extractor
     target_prototypes: TargetPrototypes
+    source_distances: SourceDistances
+    class_entropy: ClassEntropy
     densities: Densities
     posteriors: Posteriors
     pseudo_labels: PseudoLabels

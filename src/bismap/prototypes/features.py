@@ -15,9 +15,14 @@ small:
   SPARE samples, instead of one full sample each. The bound does not depend on the features, so the sample is
   exactly uniform in any case; it has its full size as long as one in SPARE of the labelled positions is
   classified correctly. For a class that the network misses more often than that it is smaller.
+
+The released code samples otherwise (`Pool`, A§14.1 row 12): it thins each class, and takes only what the first images
+of a shuffled list give until there are a million features. Here a class is thinned by the keys, and its last image is
+that at which the thinned *labelled* positions reach the pool's size, which the index tells: the correct ones reach
+it a little later.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +39,7 @@ from bismap.errors import BismapError
 from bismap.models.inference import features_and_logits
 from bismap.models.network import DeepLabV3Plus
 from bismap.prototypes.class_means import ClassMeans
+from bismap.random import seed64
 
 SPARE = 8
 STRIDE = 4
@@ -67,6 +73,36 @@ class Extraction:
     labelled: np.ndarray
     correct: np.ndarray
     means: ClassMeans
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Which features may be sampled: those of the first images of a shuffled list, thinned.
+
+    Attributes:
+        size: thinned labelled positions of a class after which no other image adds any.
+        keep: [C] share of the positions of each class that thinning leaves.
+    """
+
+    size: int
+    keep: Sequence[float]
+
+    def thin(self, bounds: Sequence[int]) -> list[int]:
+        """The `key_bounds` of thinned classes.
+
+        Raises:
+            BismapError: unless there is a share for each class.
+        """
+        if len(self.keep) != len(bounds):
+            raise BismapError(f"features.pool.keep: expected {len(bounds)} shares, one a class, got {len(self.keep)}")
+        return [min(bound, int(share * MAX_KEY)) for bound, share in zip(bounds, self.keep, strict=True)]
+
+    def images(self, items: Sequence[Item], size: tuple[int, int], seed: int) -> dict[str, np.ndarray]:
+        """Of each image of the split, which classes [C] it may add to; size and items as of `key_bounds`."""
+        shuffled = sorted(items, key=lambda item: seed64("pool", seed, item.id))
+        positions = np.stack([_positions(item, size) for item in shuffled]) * np.asarray(self.keep)
+        before = positions.cumsum(0) - positions
+        return {item.id: row < self.size for item, row in zip(shuffled, before, strict=True)}
 
 
 class SmallestKeys:
@@ -118,12 +154,17 @@ def key_bounds(items: Sequence[Item], classes: int, size: tuple[int, int], sampl
         items: every item of the split, not of a shard.
         size: nominal (width, height) at which features are computed.
     """
-    rows, columns = grid_size(size[1], size[0])
     positions = np.zeros(classes)
     for item in items:
-        positions += np.asarray(item.pixels) * (rows * columns / (item.height * item.width))
+        positions += _positions(item, size)
     shares = SPARE * samples_per_class / np.maximum(positions, 1)
     return [MAX_KEY if share >= 1 else int(share * MAX_KEY) for share in shares.tolist()]
+
+
+def _positions(item: Item, size: tuple[int, int]) -> np.ndarray:
+    """About how many feature positions of each class [C] an image has at ``size``."""
+    rows, columns = grid_size(size[1], size[0])
+    return np.asarray(item.pixels) * (rows * columns / (item.height * item.width))
 
 
 def nearest_label(label: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -140,6 +181,7 @@ def extract_features(
     samples_per_class: int,
     seed: int,
     precision: str,
+    allowed: Mapping[str, np.ndarray] | None = None,
 ) -> Extraction:
     """Correct features of ``samples``, the smallest keys of each class.
 
@@ -149,6 +191,7 @@ def extract_features(
         samples_per_class: most features kept per class.
         seed: of the sampling keys.
         precision: of the forward pass on CUDA, one of `bismap.models.inference.PRECISIONS`.
+        allowed: of an image's id, which classes [C] it may add to (`Pool.images`); None: all to all.
 
     Raises:
         BismapError: if features are not finite in float16 (the image is named), or precision is unknown.
@@ -163,12 +206,20 @@ def extract_features(
         labelled += _counts(label, len(bounds))
         correct += _counts(hit, len(bounds))
         means.add_image(features, hit)
-        _choose(chosen, features, hit, sample.id, seed)
+        offered = hit if allowed is None else _only(hit, allowed[sample.id])
+        _choose(chosen, features, offered, sample.id, seed)
     return Extraction(tuple(keys.result(network.feature_dim) for keys in chosen), labelled, correct, means)
 
 
 def _counts(label: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(label, minlength=IGNORE + 1)[:classes]
+
+
+def _only(hit: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """``hit`` [n] with the positions of other ``classes`` [C] ignored."""
+    lookup = np.full(IGNORE + 1, IGNORE, np.uint8)
+    lookup[np.flatnonzero(classes)] = np.flatnonzero(classes)
+    return lookup[hit]
 
 
 def _choose(chosen: Sequence[SmallestKeys], features: Tensor, hit: np.ndarray, image_id: str, seed: int) -> None:

@@ -8,13 +8,16 @@ from bismap.extractor.images import domain_images, read_ahead
 from bismap.job import Job
 from bismap.models.inference import logit_map
 from bismap.models.weights import load_network
-from bismap.transferability.class_entropy import image_entropy, mean_entropy, save_entropy
+from bismap.transferability.class_entropy import image_entropy, mean_entropy, save_constants, save_entropy
 
 
 def run(job: Job) -> None:
-    """Write class_entropy.csv over the whole target split, predicted at the logits' own stride of 4."""
-    target = job.settings["target"]
+    """Write class_entropy.csv over the whole target split, predicted at the logits' stride of 4, or of constants."""
+    target, constants = job.settings["target"], job.settings["constants"]
     dataset = open_dataset(job.input("target_index"), job.root("target"))
+    if constants is not None:
+        save_constants(job.out / "class_entropy.csv", dataset.classes.names, constants)
+        return
     files = [file for _, file in domain_images(dataset, target["split"])]
     net = load_network(job.input("model"), job.device, dataset.classes.names)
     found = []

@@ -10,7 +10,7 @@ from bismap.job import Job
 from bismap.models.weights import load_network
 from bismap.prototypes.class_means import CLASS_MEANS
 from bismap.prototypes.feature_store import STORE, write_features
-from bismap.prototypes.features import Extraction, extract_features, key_bounds, read_samples
+from bismap.prototypes.features import Extraction, Pool, extract_features, key_bounds, read_samples
 
 
 def run(job: Job) -> None:
@@ -21,13 +21,18 @@ def run(job: Job) -> None:
     images = dict(domain_images(dataset, source["split"], job.input_list("stylized")))
     items = dataset.items(source["split"])
     mine = shards.split(items, job.shard)
+    bounds, allowed = key_bounds(items, len(dataset.classes), size, limit), None
+    if settings["pool"]:
+        pool = Pool(**settings["pool"])
+        bounds, allowed = pool.thin(bounds), pool.images(items, size, settings["seed"])
     extraction = extract_features(
         load_network(job.input("model"), job.device, dataset.classes.names),
         read_samples(dataset, mine, images, size, job.threads),
-        key_bounds(items, len(dataset.classes), size, limit),
+        bounds,
         samples_per_class=limit,
         seed=settings["seed"],
         precision=settings["precision"],
+        allowed=allowed,
     )
     write_features(job.out / STORE, extraction.kept)
     extraction.means.save(job.out / CLASS_MEANS)

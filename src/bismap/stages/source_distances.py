@@ -10,7 +10,7 @@ from bismap.transferability.source_distances import measure
 
 
 def run(job: Job) -> None:
-    """Write distances.npy, images.csv and summary.csv (with d_mean) of the whole source set."""
+    """Write distances.npy, images.csv (with d_mean) and summary.csv of the whole source set."""
     shards = open_all([folder(path) / STORE for path in job.input_list("cells")])
     centres = load_file(folder(job.input("centres")) / "centres.safetensors")["centres"]
-    save_distances(job.out, measure(shards, centres))
+    save_distances(job.out, measure(shards, centres, **job.settings))

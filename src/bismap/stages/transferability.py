@@ -42,7 +42,7 @@ def run(job: Job) -> None:
 
 def _write_map(job: Job, dataset: Dataset, distances: SourceDistances, entropy: np.ndarray, item: Item) -> np.ndarray:
     label = resize_label(dataset.read_label(item), tuple(job.settings["source"]["size"]))
-    term = distance_term(distances.of(item.id), distances.d_mean)
+    term = distance_term(*distances.of(item.id))
     found = transferability_map(term, entropy, label)
     write_gray8(job.out / f"{item.id}.png", found.values)
     return found.histogram

@@ -73,16 +73,28 @@ def save_entropy(
 
     The last is empty for a class without source labels.
     """
-    table = pd.DataFrame(
-        {
-            "class": np.arange(len(names)),
-            "name": names,
-            "pixels": pixels,
-            "mean_entropy": entropy,
-            "normalized": normalize(entropy, labelled),
-        }
-    )
-    table.to_csv(path, index=False, lineterminator="\n")
+    _write(path, names, pixels, entropy, normalize(entropy, labelled))
+
+
+def save_constants(path: Path, names: Sequence[str], entropy: Sequence[float]) -> None:
+    """Write the same table of given class entropies [classes], normalised over all of them, as released (A§6).
+
+    SYNTHIA's constants are 0 for the classes that it lacks, which makes 0 the least of them (A§14.1 row 10).
+
+    Raises:
+        BismapError: unless there is one for each class, and not all are the same.
+    """
+    given = np.asarray(entropy, np.float64)
+    if len(given) != len(names) or given.min() == given.max():
+        raise BismapError(
+            f"class_entropy.constants: expected {len(names)} numbers that differ, one a class, got {list(entropy)}"
+        )
+    _write(path, names, [""] * len(names), given, (given - given.min()) / (given.max() - given.min()))
+
+
+def _write(path: Path, names: Sequence[str], pixels: Sequence, entropy: np.ndarray, normalized: np.ndarray) -> None:
+    columns = {"class": np.arange(len(names)), "name": names, "pixels": pixels, "mean_entropy": entropy}
+    pd.DataFrame(columns | {"normalized": normalized}).to_csv(path, index=False, lineterminator="\n")
 
 
 def load_normalized(path: Path, names: Sequence[str]) -> np.ndarray:
