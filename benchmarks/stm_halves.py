@@ -1,0 +1,170 @@
+"""Are source pixels of low weight the harmful ones? Training on either half of the source's pixels.
+
+    python benchmarks/stm_halves.py DATA FOLDER [FOLDER ...]
+
+FOLDER is an experiment's, e.g. results/study_demo-s201, whose run `gpa_stm` is finished; run from the folder that holds
+config.yaml. The labelled source pixels are split in two ways: at the median weight (Eq. 9), and within each class at
+its median distance to the target's prototypes, which leaves the share of each class as it is. A network is trained on
+each half as `gpa_stm` was, with weight 1 on its pixels and 0 on the others, and scored on the evaluation split. Rows go
+to docs/study/halves.csv under the name DATA.
+"""
+
+import argparse
+import csv
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from study import FOLDER
+from workflow.raw import RawData
+from workflow.scope import RESULTS, Scope
+
+from bismap.config import load_config
+from bismap.data import shards
+from bismap.data.dataset import Dataset, open_dataset
+from bismap.data.images import read_gray8, resize_label, write_gray8
+from bismap.job import Job
+from bismap.stages import evaluate, predict, train
+from bismap.store import write_manifest
+from bismap.transferability.distance_table import SourceDistances, load_distances
+
+TABLE = FOLDER / "halves.csv"
+COLUMNS = ("data", "split", "half", "seed", "miou", "pixel_accuracy")
+
+Choice = Callable[[str, NDArray[np.uint8]], NDArray[np.bool_]]
+"""Of an image's id and label: which pixels are of the half with high weights."""
+
+
+def median(values: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
+    """The value from which on upwards is the share of ``counts`` that is nearest to a half."""
+    order = np.argsort(values)
+    values, counts = values[order], counts[order]
+    distinct, first = np.unique(values, return_index=True)
+    above = counts.sum() - np.concatenate([[0], np.cumsum(counts)])[first]
+    return float(distinct[np.abs(above - counts.sum() / 2).argmin()])
+
+
+def by_weight(weights: dict[str, Path], labels: dict[str, NDArray[np.uint8]]) -> Choice:
+    """High: at or above the median weight of all labelled pixels."""
+    counts = np.zeros(256)
+    for image_id, label in labels.items():
+        counts += np.bincount(read_gray8(weights[image_id])[label != 255], minlength=256)
+    least = median(np.arange(256.0), counts)
+    return lambda image_id, _: read_gray8(weights[image_id]) >= least
+
+
+def by_distance(distances: SourceDistances, labels: dict[str, NDArray[np.uint8]]) -> Choice:
+    """High: nearer than the median distance of the pixels of the same class."""
+    cells = dict(zip(distances.ids, distances.distances.reshape(-1, *distances.grid), strict=True))
+    pixels: dict[int, list[tuple[float, int]]] = {}
+    for image_id, label in labels.items():
+        spread = _spread(cells[image_id], label.shape)
+        for c in np.unique(label[label != 255]):
+            values, counts = np.unique(spread[label == c], return_counts=True)
+            pixels.setdefault(int(c), []).extend(zip(values.tolist(), counts.tolist(), strict=True))
+    least = np.full(256, np.inf)
+    for c, pairs in pixels.items():
+        values, counts = np.array(pairs).T
+        least[c] = median(values, counts)
+    return lambda image_id, label: _spread(cells[image_id], label.shape) < least[label]
+
+
+def _spread(cells: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Cells at the size of a label: pixel i lies in cell i * cells // length."""
+    rows, columns = (np.arange(length) * count // length for length, count in zip(shape, cells.shape, strict=True))
+    return cells[np.ix_(rows, columns)]
+
+
+def halves(folder: Path) -> Iterator[dict]:
+    """Train and score on each half of both splits."""
+    config = load_config(Path("config.yaml"))
+    scope, raw = Scope.of(config, folder.name), RawData(config)
+    roots = {"source": Path(raw.root(scope.source_dataset)), "target": Path(raw.root(scope.target_dataset))}
+    index = {
+        "source_index": (RESULTS / f"datasets/{scope.source_dataset}/index.csv",),
+        "target_index": (RESULTS / f"datasets/{scope.target_dataset}/index.csv",),
+    }
+    source = open_dataset(index["source_index"][0], roots["source"])
+    settings = _entry(folder / "gpa_stm/model.safetensors")
+    labels = _labels(source, settings["source"])
+    weights = shards.files(sorted((folder / "gpa/transferability").glob("*.csv")), ".png")
+    distances = load_distances(shards.folder(folder / "extractor/source_distances.csv"))
+    choices = {"all pixels": by_weight(weights, labels), "within a class": by_distance(distances, labels)}
+    for split, choice in choices.items():
+        for half in ("high", "low"):
+            with tempfile.TemporaryDirectory() as place:
+                maps = _write(Path(place, "maps"), labels, choice, high=half == "high")
+                inputs = {
+                    "stylized": tuple(sorted((folder / "stylized").glob("*.csv"))),
+                    "transferability": (maps,),
+                    "init_weights": (folder / "extractor/model.safetensors",),
+                }
+                report = _train_and_score(Path(place), folder, settings, index | inputs, roots)
+            yield {"split": split, "half": half, "seed": scope.seed, "miou": round(report["miou"]["miou"], 4),
+                   "pixel_accuracy": round(report["pixel_accuracy"], 4)}  # fmt: skip
+
+
+def _entry(path: Path) -> dict:
+    """Settings that a result was made with."""
+    return json.loads((path.resolve().parent / "entry.json").read_text())["settings"]
+
+
+def _labels(dataset: Dataset, side: dict) -> dict[str, NDArray[np.uint8]]:
+    return {
+        item.id: resize_label(dataset.read_label(item), tuple(side["size"])) for item in dataset.items(side["split"])
+    }
+
+
+def _write(out: Path, labels: dict[str, NDArray[np.uint8]], choice: Choice, *, high: bool) -> Path:
+    """Maps of 1 on the half and 0 elsewhere, as the stage `transferability` writes maps; returns their manifest."""
+    out.mkdir()
+    for image_id, label in labels.items():
+        write_gray8(out / f"{image_id}.png", np.where(choice(image_id, label) == high, 255, 0).astype(np.uint8))
+    write_manifest(out)
+    return out / "manifest.csv"
+
+
+def _train_and_score(place: Path, folder: Path, settings: dict, inputs: dict, roots: dict[str, Path]) -> dict:
+    def job(stage: str, settings: dict, inputs: dict) -> Job:
+        for path in (place / stage, place / f"{stage}_state"):
+            path.mkdir()
+        return Job(settings, place / stage, place / f"{stage}_state", inputs=inputs, roots=roots)
+
+    training = job("train", settings, inputs)
+    train.run(training)
+    like = sorted((folder / "gpa_stm/predictions").glob("*/0-of-*.csv"))[0]
+    predicting = job("predict", _entry(like), inputs | {"model": (training.out / "model.safetensors",)})
+    predict.run(predicting)
+    write_manifest(predicting.out)
+    scoring = _entry(folder / "gpa_stm.json")
+    evaluating = job("evaluate", scoring, inputs | {"predictions": (predicting.out / "manifest.csv",)})
+    evaluate.run(evaluating)
+    return json.loads((evaluating.out / "evaluation.json").read_text())
+
+
+def add(rows: Sequence[dict]) -> None:
+    """Add rows to the table."""
+    new = not TABLE.exists()
+    with TABLE.open("a", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if new:
+            table.writeheader()
+        table.writerows(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("folders", type=Path, nargs="+")
+    args = parser.parse_args()
+    for folder in args.folders:
+        for row in halves(folder):
+            print(row, flush=True)
+            add([{"data": args.data} | row])
+
+
+if __name__ == "__main__":
+    main()

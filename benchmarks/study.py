@@ -1,0 +1,220 @@
+"""The study of docs/study.md: collect what the runs of its experiments ended in, and say what it shows.
+
+    python benchmarks/study.py collect RESULTS SEED [SEED ...]
+    python benchmarks/study.py report
+
+``collect`` reads RESULTS/study_{demo,camvid}*-s{SEED}/ and puts what it finds into docs/study/curves.csv and runs.csv;
+rows of a seed that is there already are replaced, so that the study can go on over several sittings. ``report`` makes
+the tables between the marks of docs/study.md, and the figures beside those files.
+
+Differences are paired by seed; their intervals hold 95 % by Student's t.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+mpl.use("svg")
+import matplotlib.pyplot as plt
+
+PAGE = Path(__file__).parents[1] / "docs" / "study.md"
+FOLDER = PAGE.with_suffix("")
+CURVES, RUNS = FOLDER / "curves.csv", FOLDER / "runs.csv"
+BEGIN, END = "<!-- made by benchmarks/study.py: begin -->", "<!-- end -->"
+
+DATA = ("demo", "camvid")
+ASSIGNMENTS = ("maps", "posterior", "cas", "softmax", "ias")
+MIXTURES = {"single_isotropic": "K = 1, isotropic", "single": "K = 1, anisotropic", "isotropic": "K = 8, isotropic"}
+THRESHOLDS = ("share30", "share45", "share80")
+SHARES = (0.2, 0.4, 0.6, 0.8)
+REGIONS = {"all": "all pixels", "head": "head classes", "tail": "tail classes", "border": "near a border"}
+
+
+def collect(results: Path, seeds: Sequence[int]) -> None:
+    """Add what there is of the seeds to both tables."""
+    _replace(CURVES, list(_curves(results, seeds)), ["data", "label", "seed", "region", "setting"])
+    _replace(RUNS, list(_runs(results, seeds)), ["data", "experiment", "run", "seed"])
+
+
+def _experiments(data: str) -> Iterator[tuple[str, str]]:
+    """Suffix and name of each experiment on a data set; the study's own has none."""
+    for suffix in ("", *MIXTURES, *THRESHOLDS):
+        yield suffix, f"study_{data}" + (f"_{suffix}" if suffix else "")
+
+
+def _curves(results: Path, seeds: Sequence[int]) -> Iterator[dict]:
+    for data in DATA:
+        for suffix, experiment in _experiments(data):
+            for seed in seeds:
+                for path in sorted((results / f"{experiment}-s{seed}/gpa_stm/pseudo_labels").glob("*.curve.csv")):
+                    label = suffix if suffix in MIXTURES else path.name.partition(".")[0]
+                    table = pd.read_csv(path)
+                    if label != "ias":  # every second point will do
+                        table = table[table["setting"].isin(table["setting"].unique()[1::2])]
+                    for row in table.round(4).to_dict("records"):
+                        yield {"data": data, "label": label, "seed": seed} | row
+
+
+def _runs(results: Path, seeds: Sequence[int]) -> Iterator[dict]:
+    for data in DATA:
+        for suffix, experiment in _experiments(data):
+            for seed in seeds:
+                for path in sorted((results / f"{experiment}-s{seed}").glob("*.json")):
+                    found = json.loads(path.read_text())
+                    row = {"data": data, "experiment": suffix or "study", "run": path.stem, "seed": seed}
+                    row |= {"miou": found["miou"]["miou"], "pixel_accuracy": found["pixel_accuracy"]}
+                    yield {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _replace(path: Path, rows: list[dict], keys: list[str]) -> None:
+    found = pd.DataFrame(rows)
+    if path.exists():
+        found = pd.concat([pd.read_csv(path), found])
+    found = found.drop_duplicates(keys, keep="last").sort_values(keys, kind="stable")
+    found.to_csv(path, index=False, lineterminator="\n")
+
+
+def interval(values: Sequence[float]) -> str:
+    """'mean ± half the 95 % interval' in per cent, of paired differences."""
+    values = 100 * np.asarray(values)
+    if len(values) < 2:
+        return f"{values.mean():+.1f}"
+    half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{values.mean():+.1f} ± {half:.1f}"
+
+
+def at_share(curves: pd.DataFrame, share: float, column: str) -> "pd.Series[float]":
+    """By seed, a column of one label's curve at a labelled share, between its points; NaN beyond them."""
+
+    def of(curve: pd.DataFrame) -> float:
+        curve = curve.sort_values("share")
+        return float(np.interp(share, curve["share"], curve[column], left=np.nan, right=np.nan))
+
+    return curves.groupby("seed")[["share", column]].apply(of)
+
+
+def curve_tables(curves: pd.DataFrame) -> Iterator[str]:
+    """Of each data set and region: every label at the shares, and the paired difference to `maps`."""
+    labels = [*ASSIGNMENTS, *MIXTURES]
+    for data in DATA:
+        for region, title in REGIONS.items():
+            mine = curves[(curves["data"] == data) & (curves["region"] == region)]
+            if mine.empty:
+                continue
+            rows = []
+            for label in labels:
+                cells = [_cell(mine, label, share, column) for share in SHARES for column in ("accuracy", "miou")]
+                rows.append([MIXTURES.get(label, f"`{label}`"), *cells])
+            head = [f"{name} at {share:.0%}" for share in SHARES for name in ("accuracy", "mIoU")]
+            seeds = mine["seed"].nunique()
+            yield f"**{data}, {title}** ({seeds} seeds)\n\n" + markdown([" ", *head], rows)
+
+
+def _cell(curves: pd.DataFrame, label: str, share: float, column: str) -> str:
+    own = at_share(curves[curves["label"] == label], share, column)
+    if own.empty or own.isna().any():
+        return "–"
+    mean = f"{100 * own.mean():.1f}"
+    difference = (own - at_share(curves[curves["label"] == "maps"], share, column)).dropna()
+    return mean if label == "maps" or difference.empty else f"{mean} ({interval(difference)})"
+
+
+def run_tables(runs: pd.DataFrame) -> Iterator[str]:
+    """Tables 3, 4 and 5 in the paper's form, as far as there are runs."""
+    table_4 = {
+        "gpa": "baseline",
+        "gpa_stm": "+ STM",
+        "gpa_maps": "+ MAPs",
+        "gpa_stm_maps": "+ STM + MAPs",
+        "bismap": "+ consistency",
+        "bismap_distilled": "+ distillation",
+    }
+    table_3 = {f"gpa_stm_{name}": f"`{name}`" for name in ASSIGNMENTS}
+    for data in DATA:
+        mine = runs[(runs["data"] == data) & (runs["experiment"] == "study")]
+        yield from _table(f"Table 3, {data}", mine, table_3, "gpa_stm_maps")
+        yield from _table(f"Table 4, {data}", mine, table_4, "gpa")
+        sweep = runs[(runs["data"] == data) & runs["run"].isin(["gpa_stm_maps", "gpa_stm_cas"])]
+        names = {"share30": "30 %", "share45": "45 %", "study": "60 %", "share80": "80 %"}
+        for run in ("gpa_stm_maps", "gpa_stm_cas"):
+            own = sweep[sweep["run"] == run].assign(run=lambda frame: frame["experiment"])
+            if own["experiment"].nunique() > 1:
+                yield from _table(f"Table 5, {data}, `{run}` by labelled share", own, names, "study")
+
+
+def _table(title: str, runs: pd.DataFrame, names: dict[str, str], against: str) -> Iterator[str]:
+    wide = runs[runs["run"].isin(names)].pivot(index="seed", columns="run", values="miou")
+    if wide.empty or against not in wide:
+        return
+    rows = []
+    for run, name in names.items():
+        if run in wide:
+            difference = "" if run == against else interval((wide[run] - wide[against]).dropna())
+            rows.append([name, f"{100 * wide[run].mean():.1f}", difference, str(wide[run].notna().sum())])
+    yield f"**{title}**\n\n" + markdown(["", "mIoU", f"less {names[against]}, paired", "seeds"], rows)
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def draw(curves: pd.DataFrame, data: str) -> None:
+    """Accuracy and mIoU of labelled pixels against the share labelled, of all pixels and of the tail classes."""
+    mpl.rcParams |= {"svg.hashsalt": "bismap", "svg.fonttype": "none", "font.size": 8}
+    figure, axes = plt.subplots(2, 3, figsize=(9.5, 5.2), layout="constrained")
+    panels = [("all", "accuracy"), ("tail", "accuracy"), ("border", "accuracy"), ("all", "miou"), ("tail", "miou"),
+              ("border", "miou")]  # fmt: skip
+    for axis, (region, column) in zip(axes.flat, panels, strict=True):
+        for label, style in zip((*ASSIGNMENTS, *MIXTURES), _styles(), strict=True):
+            mine = curves[(curves["data"] == data) & (curves["region"] == region) & (curves["label"] == label)]
+            shares = np.linspace(0.1, 1, 19)
+            means = [at_share(mine, share, column).mean() if len(mine) else np.nan for share in shares]
+            axis.plot(shares, means, label=MIXTURES.get(label, label), **style)
+        axis.set(xlabel="share of pixels labelled", title=f"{column.replace('miou', 'mIoU')}, {REGIONS[region]}")
+        axis.grid(color="0.92")
+    axes.flat[0].legend(frameon=False, fontsize=7)
+    figure.savefig(FOLDER / f"curves_{data}.svg", metadata={"Date": None})
+
+
+def _styles() -> Iterator[dict]:
+    # Okabe and Ito's colours, which the colour-blind tell apart.
+    for color in ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7"):
+        yield {"color": color}
+    for dash in (":", "--", "-."):
+        yield {"color": "0.5", "linestyle": dash}
+
+
+def report() -> None:
+    """Write tables into the page and figures beside the tables."""
+    curves, runs = pd.read_csv(CURVES), pd.read_csv(RUNS)
+    parts = []
+    for data in DATA:
+        draw(curves, data)
+        parts.append(f"![Quality of pseudo-labels on {data}](study/curves_{data}.svg)\n")
+    parts += [*curve_tables(curves), *run_tables(runs)]
+    before, rest = PAGE.read_text().split(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{rest.split(END)[1]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    adding = commands.add_parser("collect")
+    adding.add_argument("results", type=Path)
+    adding.add_argument("seeds", type=int, nargs="+")
+    adding.set_defaults(run=lambda args: collect(args.results, args.seeds))
+    commands.add_parser("report").set_defaults(run=lambda args: report())
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()
