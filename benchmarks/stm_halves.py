@@ -17,14 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from experiment import Finished
 from numpy.typing import NDArray
 from study import FOLDER
-from workflow.raw import RawData
-from workflow.scope import RESULTS, Scope
 
-from bismap.config import load_config
 from bismap.data import shards
-from bismap.data.dataset import Dataset, open_dataset
+from bismap.data.dataset import Dataset
 from bismap.data.images import read_gray8, resize_label, write_gray8
 from bismap.job import Job
 from bismap.stages import evaluate, predict, train
@@ -78,38 +76,21 @@ def _spread(cells: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.fl
     return cells[np.ix_(rows, columns)]
 
 
-def halves(folder: Path) -> Iterator[dict]:
+def halves(done: Finished) -> Iterator[dict]:
     """Train and score on each half of both splits."""
-    config = load_config(Path("config.yaml"))
-    scope, raw = Scope.of(config, folder.name), RawData(config)
-    roots = {"source": Path(raw.root(scope.source_dataset)), "target": Path(raw.root(scope.target_dataset))}
-    index = {
-        "source_index": (RESULTS / f"datasets/{scope.source_dataset}/index.csv",),
-        "target_index": (RESULTS / f"datasets/{scope.target_dataset}/index.csv",),
-    }
-    source = open_dataset(index["source_index"][0], roots["source"])
-    settings = _entry(folder / "gpa_stm/model.safetensors")
-    labels = _labels(source, settings["source"])
-    weights = shards.files(sorted((folder / "gpa/transferability").glob("*.csv")), ".png")
-    distances = load_distances(shards.folder(folder / "extractor/source_distances.csv"))
+    settings = done.settings("gpa_stm/model.safetensors")
+    labels = _labels(done.source, settings["source"])
+    weights = shards.files(done.shards("gpa/transferability"), ".png")
+    distances = load_distances(shards.folder(done.folder / "extractor/source_distances.csv"))
     choices = {"all pixels": by_weight(weights, labels), "within a class": by_distance(distances, labels)}
     for split, choice in choices.items():
         for half in ("high", "low"):
             with tempfile.TemporaryDirectory() as place:
                 maps = _write(Path(place, "maps"), labels, choice, high=half == "high")
-                inputs = {
-                    "stylized": tuple(sorted((folder / "stylized").glob("*.csv"))),
-                    "transferability": (maps,),
-                    "init_weights": (folder / "extractor/model.safetensors",),
-                }
-                report = _train_and_score(Path(place), folder, settings, index | inputs, roots)
-            yield {"split": split, "half": half, "seed": scope.seed, "miou": round(report["miou"]["miou"], 4),
-                   "pixel_accuracy": round(report["pixel_accuracy"], 4)}  # fmt: skip
-
-
-def _entry(path: Path) -> dict:
-    """Settings that a result was made with."""
-    return json.loads((path.resolve().parent / "entry.json").read_text())["settings"]
+                report = _train_and_score(Path(place), done, settings, maps)
+            figures = {"miou": report["miou"]["miou"], "pixel_accuracy": report["pixel_accuracy"]}
+            rounded = {name: round(value, 4) for name, value in figures.items()}
+            yield {"split": split, "half": half, "seed": done.scope.seed} | rounded
 
 
 def _labels(dataset: Dataset, side: dict) -> dict[str, NDArray[np.uint8]]:
@@ -127,20 +108,21 @@ def _write(out: Path, labels: dict[str, NDArray[np.uint8]], choice: Choice, *, h
     return out / "manifest.csv"
 
 
-def _train_and_score(place: Path, folder: Path, settings: dict, inputs: dict, roots: dict[str, Path]) -> dict:
-    def job(stage: str, settings: dict, inputs: dict) -> Job:
+def _train_and_score(place: Path, done: Finished, settings: dict, maps: Path) -> dict:
+    def job(stage: str, settings: dict, **inputs: tuple[Path, ...]) -> Job:
         for path in (place / stage, place / f"{stage}_state"):
             path.mkdir()
-        return Job(settings, place / stage, place / f"{stage}_state", inputs=inputs, roots=roots)
+        return Job(settings, place / stage, place / f"{stage}_state", inputs=done.indices | inputs, roots=done.roots)
 
-    training = job("train", settings, inputs)
+    start = (done.folder / "extractor/model.safetensors",)
+    training = job("train", settings, stylized=done.shards("stylized"), transferability=(maps,), init_weights=start)
     train.run(training)
-    like = sorted((folder / "gpa_stm/predictions").glob("*/0-of-*.csv"))[0]
-    predicting = job("predict", _entry(like), inputs | {"model": (training.out / "model.safetensors",)})
+    split = f"gpa_stm/predictions/{done.scope.split('evaluate')}"
+    like = done.shards(split)[0].relative_to(done.folder)
+    predicting = job("predict", done.settings(str(like)), model=(training.out / "model.safetensors",))
     predict.run(predicting)
     write_manifest(predicting.out)
-    scoring = _entry(folder / "gpa_stm.json")
-    evaluating = job("evaluate", scoring, inputs | {"predictions": (predicting.out / "manifest.csv",)})
+    evaluating = job("evaluate", done.settings("gpa_stm.json"), predictions=(predicting.out / "manifest.csv",))
     evaluate.run(evaluating)
     return json.loads((evaluating.out / "evaluation.json").read_text())
 
@@ -161,7 +143,7 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     args = parser.parse_args()
     for folder in args.folders:
-        for row in halves(folder):
+        for row in halves(Finished(folder)):
             print(row, flush=True)
             add([{"data": args.data} | row])
 

@@ -1,0 +1,54 @@
+"""A finished experiment of the workflow, for measurements beside it."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from workflow.raw import RawData
+from workflow.scope import RESULTS, Scope
+
+from bismap.config import load_config
+from bismap.data.dataset import Dataset, open_dataset
+
+
+@dataclass(frozen=True)
+class Finished:
+    """``folder`` below results/, of the config.yaml in the current folder."""
+
+    folder: Path
+
+    @cached_property
+    def scope(self) -> Scope:
+        return Scope.of(load_config(Path("config.yaml")), self.folder.name)
+
+    @property
+    def roots(self) -> dict[str, Path]:
+        """Folders of the raw data, by domain."""
+        raw = RawData(self.scope.config)
+        return {
+            "source": Path(raw.root(self.scope.source_dataset)),
+            "target": Path(raw.root(self.scope.target_dataset)),
+        }
+
+    @property
+    def indices(self) -> dict[str, tuple[Path, ...]]:
+        """Inputs `source_index` and `target_index` of the stages."""
+        names = {"source_index": self.scope.source_dataset, "target_index": self.scope.target_dataset}
+        return {name: (RESULTS / f"datasets/{dataset}/index.csv",) for name, dataset in names.items()}
+
+    @property
+    def source(self) -> Dataset:
+        return open_dataset(self.indices["source_index"][0], self.roots["source"])
+
+    @property
+    def target(self) -> Dataset:
+        return open_dataset(self.indices["target_index"][0], self.roots["target"])
+
+    def shards(self, what: str) -> tuple[Path, ...]:
+        """Manifests of a sharded set, as `gpa_stm/features`."""
+        return tuple(sorted((self.folder / what).glob("*-of-*.csv")))
+
+    def settings(self, what: str) -> dict:
+        """Settings that a result was made with."""
+        return json.loads(((self.folder / what).resolve().parent / "entry.json").read_text())["settings"]

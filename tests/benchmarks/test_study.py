@@ -1,0 +1,75 @@
+"""The study's own arithmetic: paired intervals, points between those of a curve, halves, and the watched renderer."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.workflow.runs import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import stm_content
+import stm_halves
+import study
+
+from bismap.demo.render import render_picture
+
+
+def test_the_interval_is_that_of_a_paired_t_test():
+    first, second = np.array([0.31, 0.35, 0.30, 0.33, 0.36]), np.array([0.29, 0.36, 0.27, 0.30, 0.33])
+    low, high = stats.ttest_rel(first, second).confidence_interval(0.95)
+    assert study.interval(first - second) == f"{50 * (low + high):+.1f} ± {50 * (high - low):.1f}"
+    assert study.interval([0.02]) == "+2.0"
+
+
+def test_a_curve_is_read_between_its_points_and_not_beyond_them():
+    curve = pd.DataFrame({"seed": [1, 1, 2, 2], "share": [0.6, 0.2, 0.3, 0.5], "miou": [0.3, 0.5, 0.8, 0.6]})
+    found = study.at_share(curve, 0.4, "miou")
+    assert found[1] == pytest.approx(0.4)
+    assert found[2] == pytest.approx(0.7)
+    beyond = study.at_share(curve, 0.55, "miou")
+    assert beyond[1] == pytest.approx(0.325)
+    assert np.isnan(beyond[2])
+
+
+def test_rows_of_a_seed_that_is_there_are_replaced(tmp_path):
+    path, keys = tmp_path / "table.csv", ["run", "seed"]
+    study._replace(path, [{"run": "a", "seed": 1, "miou": 0.1}, {"run": "a", "seed": 2, "miou": 0.2}], keys)
+    study._replace(path, [{"run": "a", "seed": 1, "miou": 0.3}, {"run": "b", "seed": 1, "miou": 0.4}], keys)
+    assert path.read_text() == "run,seed,miou\na,1,0.3\na,2,0.2\nb,1,0.4\n"
+
+
+def test_the_median_splits_as_evenly_as_values_allow():
+    assert stm_halves.median(np.array([3.0, 1.0, 2.0]), np.array([5.0, 4.0, 1.0])) == 3.0  # 5 of 10 from 3 upwards
+    assert stm_halves.median(np.array([0.0, 1.0]), np.array([9.0, 1.0])) == 1.0  # 1 of 10, rather than all
+
+
+def test_distances_split_each_class_where_weights_would():
+    class Table:
+        ids, grid = ("a",), (1, 4)
+        distances = np.array([[1.0, 2.0, 3.0, 4.0]])
+
+    label = np.repeat(np.array([[0], [1]], np.uint8), 8, 1)
+    label[1, :4] = 255  # of class 1 there are the cells 3 and 4 only
+    high = stm_halves.by_distance(Table, {"a": label})("a", label)
+    assert high[0].tolist() == [True] * 4 + [False] * 4
+    assert high[1, 4:].tolist() == [True] * 2 + [False] * 2
+
+
+def test_watching_changes_no_picture_and_notes_the_hills():
+    plain = render_picture(3, "source", "train", 0, 96, 54)
+    noted = 0
+    with stm_content.watched() as watch:
+        for index in range(4):
+            image, labels = render_picture(3, "source", "train", index, 96, 54)
+            assert watch.of_picture().shape == labels.shape
+            noted += watch.of_picture().sum()
+            if index == 0:
+                np.testing.assert_array_equal(image, plain[0])
+                np.testing.assert_array_equal(labels, plain[1])
+        render_picture(3, "target", "train", 0, 96, 54)
+        assert not watch.of_picture().any()  # the target has none of it
+    assert 0 < noted < 4 * 96 * 54 / 2
