@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from bismap.errors import BismapError
 from bismap.pseudo_labels import densities
-from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes
+from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes, most_probable_classes
 
 DIM, COMPONENTS = 12, 3
 
@@ -66,8 +66,13 @@ def assert_right(features, found, size):
 def form(request, monkeypatch):
     """Either form of the last step: compiled for the CPU, or in tensor operations as a GPU runs it."""
     if request.param == "rows":
-        monkeypatch.setattr(densities, "fill_by_cells", densities.fill_by_rows)
+        monkeypatch.setattr(densities, "fill_by_cells", by_rows)
     return request.param
+
+
+def by_rows(image, classes, scores, top, bottom, *, odds):
+    choose = (densities.by_odds if odds else densities.by_density)(image.bank.owner)
+    densities.fill_by_rows(image, classes, scores, top, bottom, choose)
 
 
 @pytest.mark.usefixtures("form")
@@ -173,3 +178,44 @@ def test_features_that_are_not_finite_are_refused():
     bank = gaussian_bank(mixtures(np.random.default_rng(0)))
     with pytest.raises(BismapError, match="not finite"):
         most_likely_classes(torch.full((DIM, 4, 4), float("nan")), bank, (16, 16))
+
+
+def odds_of(scores):
+    """Log odds of the greatest of ``[C, ...]`` log densities."""
+    best = scores.max(0)
+    others = np.where(np.arange(len(scores))[:, None, None] == scores.argmax(0), -np.inf, scores)
+    return best - np.logaddexp.reduce(others, 0)
+
+
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("size", [(53, 33), (14, 9), (7, 40), (1, 1)])
+@pytest.mark.parametrize("dead", [0, 4])
+def test_odds_agree_with_upsampling_first_in_float64(dead, size):
+    rng = np.random.default_rng(3)
+    found = mixtures(rng, dead=dead)
+    features = torch.tensor(rng.gamma(1.0, 1.0, (DIM, 9, 14)), dtype=torch.float32)
+    features[:dead, :, :7] = 0.0
+    features[:dead, :, 7:] *= 0.02
+    scores = reference(features, found, size)
+    classes, odds = most_probable_classes(features, gaussian_bank(found), size)
+    best = np.sort(scores, 0)
+    # Either density may be off by 1e-6 of its value, as in `assert_right`.
+    bound = np.maximum(0.01, 2e-6 * np.abs(best[-2:]).max(0))
+    assert (np.abs(odds - odds_of(scores)) <= bound).all()
+    clear = best[-1] - best[-2] > 0.02
+    assert np.array_equal(classes[clear], scores.argmax(0)[clear])
+
+
+@pytest.mark.usefixtures("form")
+def test_odds_where_one_class_is_far_ahead():
+    """Beside its density the others' vanish, but not beside each other."""
+    rng = np.random.default_rng(8)
+    found = mixtures(rng)
+    features = torch.tensor(found.means[2][0][:, None, None] + rng.normal(0, 0.01, (DIM, 5, 6)), dtype=torch.float32)
+    for c in (0, 1, 3):
+        found.means[c] = found.means[c] + 20.0
+    scores = reference(features, found, (23, 17))
+    classes, odds = most_probable_classes(features, gaussian_bank(found), (23, 17))
+    assert (classes == 2).all()
+    assert odds.min() > 1000
+    np.testing.assert_allclose(odds, odds_of(scores), rtol=1e-6)

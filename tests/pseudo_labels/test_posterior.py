@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from scipy.stats import norm
 
 from bismap.prototypes.mixtures import Mixture, Mixtures
-from bismap.pseudo_labels.densities import gaussian_bank, map_by_rows, most_likely_classes
-from bismap.pseudo_labels.posterior import ODDS_GRID, posterior_odds, smoothed
+from bismap.pseudo_labels.densities import gaussian_bank, most_likely_classes, most_probable_classes
+from bismap.pseudo_labels.posterior import ODDS_GRID, smoothed
 
 D = 6
 
@@ -43,7 +43,7 @@ def test_odds_are_those_of_bayes_rule(mixtures):
     features = torch.from_numpy(np.random.default_rng(3).normal(size=(D, 5, 7)).astype(np.float32))
     size = (23, 17)
     bank = gaussian_bank(mixtures)
-    classes, odds = map_by_rows(features, bank, size, posterior_odds(bank.owner))
+    classes, odds = most_probable_classes(features, bank, size)
     upsampled = F.interpolate(features[None].double(), size=size[::-1], mode="bilinear", align_corners=True)[0]
     densities = likelihoods(mixtures, upsampled.permute(1, 2, 0).numpy())
     probability = densities.max(-1) / densities.sum(-1)
@@ -55,14 +55,14 @@ def test_odds_are_those_of_bayes_rule(mixtures):
 def test_far_features_have_odds_too(mixtures):
     """Where all probabilities underflow and that of the best class rounds to 1."""
     bank = gaussian_bank(mixtures)
-    _, odds = map_by_rows(torch.full((D, 2, 2), 60.0), bank, (4, 4), posterior_odds(bank.owner))
+    _, odds = most_probable_classes(torch.full((D, 2, 2), 60.0), bank, (4, 4))
     assert np.isfinite(odds).all()
     assert (odds > 100).all()
 
 
 def test_one_class_alone_has_the_greatest_odds():
     bank = gaussian_bank(Mixtures.of([None, mixture(0, 2)]))
-    classes, odds = map_by_rows(torch.zeros(D, 2, 2), bank, (4, 4), posterior_odds(bank.owner))
+    classes, odds = most_probable_classes(torch.zeros(D, 2, 2), bank, (4, 4))
     assert (classes == 1).all()
     assert (ODDS_GRID.encode(odds) == 65535).all()
 

@@ -8,7 +8,8 @@ sides and the diagonals (see `densities`). A polarised log density is
 
 in the component's metric. Nothing cancels in h, so float32 does to find the components that matter: one whose
 greatest of the nine is far below another's least adds nothing anywhere in the cell, and of many that are left,
-those are taken that matter at one of its pixels. Only they are evaluated, in float64.
+those are taken that matter at one of its pixels. Only they are evaluated, in float64. For the odds of a class against
+the others, they must matter beside the densest component of any *other* class: the second densest class sets the bar.
 """
 
 import math
@@ -56,8 +57,8 @@ def squared_steps_across(upper, lower, out):
 
 
 @kernel
-def fill_cells(features, logs, along, across, upper, bank, owner, starts, fractions, rows, classes, density):
-    """Best class and log density of the pixels between two rows of features.
+def fill_cells(features, logs, along, across, upper, bank, owner, starts, fractions, rows, odds, classes, scores):
+    """Best class and score of the pixels between two rows of features.
 
     Args:
         features: ``[2, w, d]`` of both rows, float64.
@@ -70,12 +71,14 @@ def fill_cells(features, logs, along, across, upper, bank, owner, starts, fracti
         starts: ``[w]``: first column of pixels of each cell, and at the end the number of columns.
         fractions: ``[W]``: how far each column of pixels lies beyond its cell's left side, 0 to 1.
         rows: ``[R]``: the same for the rows of pixels below the upper row.
+        odds: whether scores are the log odds of the class's density to the others' sum, not its log density.
         classes: out, ``[R, W]`` uint8, trainIds.
-        density: out, ``[R, W]`` float32, nat.
+        scores: out, ``[R, W]`` float32, nat.
     """
     components = logs.shape[2]
     chosen, needed = np.empty(components, np.int64), np.empty(components, np.bool_)
     least, greatest, slack = np.empty(components), np.empty(components), np.empty(components)
+    every, by_class = np.arange(components), np.empty(components)
     near, sides, mixed = np.empty((_CORNERS_AND_SIDES, components)), np.empty((3, components)), np.empty(components)
     # Rounding of a float32 sum of d terms that are not negative, twice over.
     rounding = (features.shape[2] + 8) * 2.0**-23
@@ -85,11 +88,12 @@ def fill_cells(features, logs, along, across, upper, bank, owner, starts, fracti
         if len(columns) == 0:
             continue
         _bound(row, x, 1 + rounding, least, greatest)
-        count = _candidates(least, greatest, chosen)
+        bar = _second_class(least, every, components, owner) if odds else _greatest(least)
+        count = _candidates(greatest, bar + NEGLIGIBLE, chosen)
         if count > _FEW:
             for c in range(count):
                 slack[c] = rounding * _gather(row, x, chosen[c], near, c)
-            count = _needed(near, slack, rows, columns, sides, mixed, needed, chosen, count)
+            count = _needed(near, slack, rows, columns, sides, mixed, least, needed, chosen, count, owner, odds)
         for c in range(count):
             g = chosen[c]
             h = _exact_h(features[upper], features[1 - upper], x, bank[g])
@@ -99,7 +103,10 @@ def fill_cells(features, logs, along, across, upper, bank, owner, starts, fracti
             for i in range(len(columns)):
                 _mix_columns(sides, columns[i], count, mixed)
                 column = starts[x] + i
-                classes[y, column], density[y, column] = _best(mixed, chosen, count, owner)
+                if odds:
+                    classes[y, column], scores[y, column] = _best_odds(mixed, chosen, count, owner, by_class)
+                else:
+                    classes[y, column], scores[y, column] = _best(mixed, chosen, count, owner)
 
 
 @kernel
@@ -117,13 +124,30 @@ def _bound(row, x, ample, least, greatest):
 
 
 @kernel
-def _candidates(least, greatest, chosen):
-    """Number of components that matter somewhere in the cell; their places go to ``chosen``."""
+def _greatest(values):
+    """The greatest value, of a number that is a multiple of `LANES`."""
     lanes = np.full(LANES, -np.inf)
-    for start in range(0, len(least), LANES):
+    for start in range(0, len(values), LANES):
         for lane in range(LANES):
-            lanes[lane] = max(lanes[lane], least[start + lane])
-    floor = lanes.max() + NEGLIGIBLE
+            lanes[lane] = max(lanes[lane], values[start + lane])
+    return lanes.max()
+
+
+@kernel
+def _second_class(values, chosen, count, owner):
+    """The second greatest of the classes' greatest values; minus infinity where there is one class only."""
+    first = second = top = -np.inf
+    for c in range(count):
+        top = max(top, values[c])
+        if c + 1 == count or owner[chosen[c + 1]] != owner[chosen[c]]:
+            first, second = max(first, top), max(second, min(first, top))
+            top = -np.inf
+    return second
+
+
+@kernel
+def _candidates(greatest, floor, chosen):
+    """Number of components that reach ``floor`` somewhere in the cell; their places go to ``chosen``."""
     count = 0
     for g in range(len(greatest)):
         if greatest[g] >= floor:
@@ -174,7 +198,7 @@ def _exact_h(upper, lower, x, quarter):
 
 
 @kernel
-def _needed(near, slack, rows, columns, sides, mixed, needed, chosen, count):
+def _needed(near, slack, rows, columns, sides, mixed, low, needed, chosen, count, owner, odds):
     """Keep those of ``chosen`` that matter at one of the cell's pixels, though ``near`` errs by ``slack``."""
     for c in range(count):
         needed[c] = False
@@ -184,7 +208,10 @@ def _needed(near, slack, rows, columns, sides, mixed, needed, chosen, count):
             _mix_columns(sides, columns[i], count, mixed)
             floor = -np.inf
             for c in range(count):
-                floor = max(floor, mixed[c] - slack[c])
+                low[c] = mixed[c] - slack[c]
+                floor = max(floor, low[c])
+            if odds:
+                floor = _second_class(low, chosen, count, owner)
             floor += NEGLIGIBLE
             for c in range(count):
                 needed[c] |= mixed[c] + slack[c] >= floor
@@ -235,3 +262,36 @@ def _best(logs, chosen, count, owner):
     if total > best_sum:
         best_sum, best_class = total, current
     return best_class, peak + math.log(best_sum)
+
+
+@kernel
+def _best_odds(logs, chosen, count, owner, by_class):
+    """Class of the greatest sum of densities, and the log of that sum over the others' sum; the first of equals."""
+    classes, place, best_class = 0, 0, owner[chosen[0]]
+    start = 0
+    for c in range(count):
+        if c + 1 < count and owner[chosen[c + 1]] == owner[chosen[start]]:
+            continue
+        by_class[classes] = _log_sum(logs, start, c + 1)
+        if by_class[classes] > by_class[place]:
+            place, best_class = classes, owner[chosen[start]]
+        classes, start = classes + 1, c + 1
+    best = by_class[place]
+    by_class[place] = -np.inf
+    return best_class, best - _log_sum(by_class, 0, classes)
+
+
+@kernel
+def _log_sum(logs, start, end):
+    """Log of the sum of exponentials; minus infinity of none."""
+    peak = -np.inf
+    for c in range(start, end):
+        peak = max(peak, logs[c])
+    if peak == -np.inf:
+        return peak
+    total = np.float32(0)
+    for c in range(start, end):
+        gap = logs[c] - peak
+        if gap > NEGLIGIBLE:
+            total += exp32(np.float32(gap))
+    return peak + math.log(total)

@@ -117,14 +117,28 @@ def most_likely_classes(
     Raises:
         BismapError: if the features are not finite or absurd, too small, or of another length than the prototypes.
     """
-    image, tiles = _image(features, bank, size), _tiles(features, tile_rows)
-    classes, density = _results(features, size)
+    return _best(features, bank, size, tile_rows, odds=False)
+
+
+def most_probable_classes(
+    features: Tensor, bank: GaussianBank, size: tuple[int, int], tile_rows: int = TILE_ROWS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Most likely class of every pixel, and the log odds of its density to the sum of all others'.
+
+    Infinite where no other class has prototypes. Args, errors and results otherwise as of `most_likely_classes`.
+    """
+    return _best(features, bank, size, tile_rows, odds=True)
+
+
+def _best(
+    features: Tensor, bank: GaussianBank, size: tuple[int, int], tile_rows: int, *, odds: bool
+) -> tuple[np.ndarray, np.ndarray]:
     if features.is_cuda:
-        for tile in tiles:
-            fill_by_rows(image, classes, density, *tile)
-    else:
-        list(one_thread_each().map(lambda tile: fill_by_cells(image, classes, density, *tile), tiles))
-    return classes.cpu().numpy(), density.cpu().numpy()
+        return map_by_rows(features, bank, size, by_odds(bank.owner) if odds else by_density(bank.owner))
+    image, tiles = _image(features, bank, size), _tiles(features, tile_rows)
+    classes, scores = _results(features, size)
+    list(one_thread_each().map(lambda tile: fill_by_cells(image, classes, scores, *tile, odds=odds), tiles))
+    return classes.numpy(), scores.numpy()
 
 
 def map_by_rows(
@@ -213,12 +227,13 @@ class Image:
 
 
 @torch.inference_mode()
-def fill_by_cells(image: Image, classes: Tensor, density: Tensor, top: int, bottom: int) -> None:
+def fill_by_cells(image: Image, classes: Tensor, scores: Tensor, top: int, bottom: int, *, odds: bool = False) -> None:
     """Pixels whose upper neighbour is among the rows ``top`` to ``bottom - 1``, on one thread of a CPU.
 
     Args:
         classes: out, ``[H, W]`` uint8, trainIds.
-        density: out, ``[H, W]`` float32.
+        scores: out, ``[H, W]`` float32, nat.
+        odds: whether scores are log odds (`most_probable_classes`), not log densities.
     """
     bank, rows, columns = image.bank, image.rows, image.columns
     (width, length), components = image.features.shape[1:], len(bank.constant)
@@ -259,20 +274,18 @@ def fill_by_cells(image: Image, classes: Tensor, density: Tensor, top: int, bott
             edges,
             columns.fraction.numpy(),
             rows.fraction[inside].numpy(),
+            odds,
             classes[inside].numpy(),
-            density[inside].numpy(),
+            scores[inside].numpy(),
         )
 
 
 @torch.inference_mode()
-def fill_by_rows(
-    image: Image, classes: Tensor, scores: Tensor, top: int, bottom: int, choose: Choice | None = None
-) -> None:
+def fill_by_rows(image: Image, classes: Tensor, scores: Tensor, top: int, bottom: int, choose: Choice) -> None:
     """What `fill_by_cells` does, for all rows at once: in whole-tensor operations, as a GPU wants them.
 
     Args:
-        choose: class and score of pixels from their components' log densities ``[..., G]``; the most likely class
-            and its log density by default.
+        choose: class and score of pixels from their components' log densities ``[..., G]``.
     """
     features = _sound(image.features[top : bottom + 1].to(torch.float64, memory_format=torch.contiguous_format))
     affine = torch.matmul(features, image.bank.linear) + image.bank.constant
@@ -281,7 +294,6 @@ def fill_by_rows(
     rows = image.rows[inside]
     y, (above, below, both) = rows.start - top, rows.products()[..., None, None].unbind(1)
     mixed = above * same[y] + below * same[y + 1] + both * cross[y]
-    choose = choose or _most_likely(image.bank.owner)
     first = inside.start
     for part in mixed.split(ROWS_AT_ONCE):
         target = slice(first, first + len(part))
@@ -318,7 +330,7 @@ def _mix_columns(columns: _Axis, rows: Tensor) -> Tensor:
     return before * rows[:, left] + after * rows[:, left + 1] + both * rows[:, between]
 
 
-def _most_likely(owner: Tensor) -> Choice:
+def by_density(owner: Tensor) -> Choice:
     """Most likely class and its log density, where component g belongs to the class ``owner[g]``."""
     owners, members = torch.unique(owner, return_inverse=True)
     members = F.one_hot(members).float()
@@ -328,5 +340,19 @@ def _most_likely(owner: Tensor) -> Choice:
         # The winner's sum is at least 1, since the peak's own class has that; the others may underflow.
         sums, best = ((logs - peak).float().exp() @ members).max(-1)
         return owners[best], (peak[..., 0] + sums.log()).float()
+
+    return choose
+
+
+def by_odds(owner: Tensor) -> Choice:
+    """Most likely class and its log odds against the others, where component g belongs to the class ``owner[g]``."""
+    owners, components = torch.unique_consecutive(owner, return_counts=True)
+    counts = components.tolist()
+
+    def choose(logs: Tensor) -> tuple[Tensor, Tensor]:
+        by_class = torch.stack([part.logsumexp(-1) for part in logs.split(counts, -1)], -1)
+        best, place = by_class.max(-1)
+        others = by_class.scatter(-1, place[..., None], -torch.inf).logsumexp(-1)
+        return owners[place], (best - others).float()
 
     return choose

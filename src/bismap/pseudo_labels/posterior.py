@@ -15,11 +15,7 @@ number has no unit, so that it means the same for another network.
 
 import dataclasses
 
-import torch
-from torch import Tensor
-
 from bismap.prototypes.mixtures import Mixture, Mixtures
-from bismap.pseudo_labels.densities import Choice
 from bismap.pseudo_labels.grid import ScoreGrid
 
 # Log odds from -8 (the greatest of C has at least 1 / (C - 1)) to 1016 nat.
@@ -42,23 +38,3 @@ def _spread(mixture: Mixture) -> float:
     weights, means = mixture.weights[:, None], mixture.means
     second = (weights * (mixture.variances + means.square())).sum(0)
     return float((second - (weights * means).sum(0).square()).mean())
-
-
-def posterior_odds(owner: Tensor) -> Choice:
-    """Most likely class and the log odds of its posterior, where component g belongs to the class ``owner[g]``.
-
-    Infinite where only one class has a mixture.
-
-    Args:
-        owner: ``[G]`` trainIds, ascending.
-    """
-    owners, components = torch.unique_consecutive(owner, return_counts=True)
-    counts = components.tolist()
-
-    def choose(logs: Tensor) -> tuple[Tensor, Tensor]:
-        by_class = torch.stack([part.logsumexp(-1) for part in logs.split(counts, -1)], -1)
-        best, place = by_class.max(-1)
-        others = by_class.scatter(-1, place[..., None], -torch.inf).logsumexp(-1)
-        return owners[place], (best - others).float()
-
-    return choose

@@ -6,9 +6,9 @@ from bismap.job import Job
 from bismap.models.inference import feature_map
 from bismap.models.weights import load_network
 from bismap.prototypes.mixtures import load_mixtures
-from bismap.pseudo_labels.densities import gaussian_bank, map_by_rows
+from bismap.pseudo_labels.densities import gaussian_bank, most_probable_classes
 from bismap.pseudo_labels.files import ScoreWriter
-from bismap.pseudo_labels.posterior import ODDS_GRID, posterior_odds, smoothed
+from bismap.pseudo_labels.posterior import ODDS_GRID, smoothed
 from bismap.pseudo_labels.scoring import score_images
 
 
@@ -19,7 +19,6 @@ def run(job: Job) -> None:
     network = load_network(job.input("model"), job.device, dataset.classes.names)
     mixtures = smoothed(load_mixtures(shards.folder(job.input("prototypes"))), settings["smoothing"])
     bank = gaussian_bank(mixtures, job.device)
-    choose = posterior_odds(bank.owner)
     items = shards.split(dataset.items(settings["target"]["split"]), job.shard)
     writer = ScoreWriter(job.out, "odds", ODDS_GRID, dataset.classes.names, dataset.classes.palette())
     score_images(
@@ -27,5 +26,5 @@ def run(job: Job) -> None:
         items,
         size,
         job.threads,
-        lambda image: map_by_rows(feature_map(network, image, "fp32")[0], bank, size, choose),
+        lambda image: most_probable_classes(feature_map(network, image, "fp32")[0], bank, size),
     )
