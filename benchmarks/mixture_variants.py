@@ -36,7 +36,7 @@ from bismap.pseudo_labels.posterior import smoothed
 
 TABLE = FOLDER / "variants.csv"
 COLUMNS = ("data", "seed", "variant", "share", "threshold", "accuracy", "miou", "tail_miou")
-SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
+SHARES = tuple(step / 10 for step in range(1, 11))
 FIT = {"components": 8, "covariance": "diagonal", "reg_covar": 1e-6, "tolerance": 1e-3, "max_steps": 100}
 TRIED_K = (1, 2, 4, 8, 16)
 FEW = 50

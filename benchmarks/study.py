@@ -25,7 +25,9 @@ import matplotlib.pyplot as plt
 
 PAGE = Path(__file__).parents[1] / "docs" / "study.md"
 FOLDER = PAGE.with_suffix("")
-CURVES, RUNS = FOLDER / "curves.csv", FOLDER / "runs.csv"
+CURVES, RUNS, VARIANTS, HALVES = (FOLDER / f"{name}.csv" for name in ("curves", "runs", "variants", "halves"))
+DEVELOPMENT = 0
+"""Seed of `demo` that settings were chosen on; in no mean."""
 BEGIN, END = "<!-- made by benchmarks/study.py: begin -->", "<!-- end -->"
 
 DATA = ("demo", "camvid")
@@ -160,6 +162,64 @@ def _table(title: str, runs: pd.DataFrame, names: dict[str, str], against: str) 
     yield f"**{title}**\n\n" + markdown(["", "mIoU", f"less {names[against]}, paired", "seeds"], rows)
 
 
+def variant_tables(variants: pd.DataFrame) -> Iterator[str]:
+    """Every variant of the mixture score at two labelled shares, less the paper's, paired."""
+    columns = {"accuracy": "accuracy", "miou": "mIoU", "tail_miou": "tail mIoU"}
+    for data in DATA:
+        mine = variants[(variants["data"] == data) & (variants["seed"] != DEVELOPMENT)]
+        if mine.empty:
+            continue
+        paper, rows = mine["variant"].iloc[0], []
+        for variant in mine["variant"].unique():
+            row = [variant]
+            for share in (0.4, 0.6):
+                for column in columns:
+                    wide = mine[mine["share"] == share].pivot(index="seed", columns="variant", values=column)
+                    mean = f"{100 * wide[variant].mean():.1f}"
+                    row.append(mean if variant == paper else f"{mean} ({interval(wide[variant] - wide[paper])})")
+            rows.append(row)
+        head = [f"{title} at {share:.0%}" for share in (0.4, 0.6) for title in columns.values()]
+        yield f"**Variants, {data}** ({mine['seed'].nunique()} seeds)\n\n" + markdown([" ", *head], rows)
+
+
+def transfer_table(variants: pd.DataFrame, share: float = 0.6) -> Iterator[str]:
+    """What a threshold that keeps ``share`` on the development seed keeps elsewhere, and how true that is."""
+    rows = []
+    for variant in ("density (paper)", "density against the source's", "odds", "odds, smoothed"):
+        own = variants[variants["variant"] == variant]
+        chosen = own[(own["seed"] == DEVELOPMENT) & (own["share"] == share)]["threshold"]
+        if chosen.empty:
+            return
+        row = [variant, f"{chosen.iloc[0]:.2f}"]
+        for data in DATA:
+            mine = own[(own["data"] == data) & (own["seed"] != DEVELOPMENT)]
+            found = mine.groupby("seed")[["threshold", "share", "accuracy"]].apply(_at_threshold, chosen.iloc[0])
+            shares = 100 * found["share"]
+            row += [f"{shares.mean():.0f} ({shares.min():.0f} to {shares.max():.0f})"]
+            row += [f"{100 * found['accuracy'].mean():.1f}"]
+        rows.append(row)
+    head = [f"{data}: {what}" for data in DATA for what in ("share kept", "accuracy")]
+    yield f"**One threshold for all data**, that keeps {share:.0%} on `demo`, seed {DEVELOPMENT}\n\n" + markdown(
+        ["score", "threshold", *head], rows
+    )
+
+
+def _at_threshold(curve: pd.DataFrame, threshold: float) -> pd.Series:
+    curve = curve.sort_values("threshold")
+    return pd.Series({name: np.interp(threshold, curve["threshold"], curve[name]) for name in ("share", "accuracy")})
+
+
+def halves_table(halves: pd.DataFrame) -> Iterator[str]:
+    """Training on the pixels of high and of low weight, paired."""
+    rows = []
+    for (data, split), mine in halves.groupby(["data", "split"], sort=False):
+        wide = mine.pivot(index="seed", columns="half", values="miou")
+        means = [f"{100 * wide[half].mean():.1f}" for half in ("high", "low")]
+        rows.append([data, split, *means, interval(wide["high"] - wide["low"]), str(len(wide))])
+    head = ["data", "split", "mIoU, high half", "mIoU, low half", "high less low, paired", "seeds"]
+    yield "**Halves of the source's pixels**\n\n" + markdown(head, rows)
+
+
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
@@ -200,6 +260,9 @@ def report() -> None:
         draw(curves, data)
         parts.append(f"![Quality of pseudo-labels on {data}](study/curves_{data}.svg)\n")
     parts += [*curve_tables(curves), *run_tables(runs)]
+    for path, tables in ((VARIANTS, (variant_tables, transfer_table)), (HALVES, (halves_table,))):
+        if path.exists():
+            parts += [part for table in tables for part in table(pd.read_csv(path))]
     before, rest = PAGE.read_text().split(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{rest.split(END)[1]}")
 

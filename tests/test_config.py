@@ -128,11 +128,10 @@ def test_a_wrong_type_hides_no_other_error(raw):
 
 
 def test_a_shared_value_that_is_wrong_for_one_experiment_names_it(raw):
-    raw["experiments"]["gta"]["settings"] = {}
-    for preset in ("gta_bismap_paper", "gta_bismap_released"):  # they inherit the fault
-        del raw["experiments"][preset]
+    raw["settings"]["pseudo_labels"]["maps"]["share"] = None
+    raw["experiments"] = {name: raw["experiments"][name] for name in ("gta", "demo")}
     assert errors(raw) == [
-        "settings.pseudo_labels.maps: give either `density` or `share`, and null for the other (in experiment gta)"
+        "settings.pseudo_labels.maps: give either `density` or `share`, and null for the other (in experiment demo)"
     ]
 
 
