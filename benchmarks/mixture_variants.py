@@ -10,7 +10,6 @@ of the tail's.
 """
 
 import argparse
-import csv
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from experiment import Finished
 from numpy.typing import NDArray
-from study import FOLDER
+from study import VARIANTS, replace
 from torch import Tensor
 
 from bismap.data.images import read_image, resize_label
@@ -34,14 +33,12 @@ from bismap.prototypes.features import MAX_KEY, extract_features, nearest_label,
 from bismap.prototypes.mixtures import Mixture, Mixtures, polynomials
 from bismap.pseudo_labels.posterior import smoothed
 
-TABLE = FOLDER / "variants.csv"
-COLUMNS = ("data", "seed", "variant", "share", "threshold", "accuracy", "miou", "tail_miou")
 SHARES = tuple(step / 10 for step in range(1, 11))
 FIT = {"components": 8, "covariance": "diagonal", "reg_covar": 1e-6, "tolerance": 1e-3, "max_steps": 100}
 TRIED_K = (1, 2, 4, 8, 16)
 FEW = 50
 """Samples below which a class's features are not split to choose K: it gets one component."""
-SMOOTHING = 2.0
+SMOOTHINGS = (0.5, 1.0, 2.0, 4.0, 8.0)
 PRIOR_SAMPLES = 100.0
 """Samples that the shrunk covariance counts for the variance pooled over classes."""
 
@@ -185,7 +182,7 @@ def variants(case: Case) -> Iterator[tuple[str, tuple[Tensor, Tensor]]]:
     yield "odds", odds(logs)
     yield "odds, class priors", odds(logs + prior)
     for name, mixtures in (
-        ("smoothed", smoothed(paper, SMOOTHING)),
+        *((f"smoothed {times:g}", smoothed(paper, times)) for times in SMOOTHINGS),
         ("shrunk", shrunk(paper, case.samples)),
         ("tied", fit(case.samples, case.seed, covariance="tied")),
         ("K held out", fit_chosen(case.samples, case.seed)),
@@ -220,14 +217,9 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    new = not TABLE.exists()
-    with TABLE.open("a", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            table.writeheader()
-        for place in args.folders:
-            table.writerows({"data": args.data} | row for row in rows(load(Finished(place))))
-            file.flush()
+    for place in args.folders:
+        found = [{"data": args.data} | row for row in rows(load(Finished(place)))]
+        replace(VARIANTS, found, ["data", "seed"])
 
 
 if __name__ == "__main__":

@@ -10,16 +10,15 @@ to docs/study/halves.csv under the name DATA.
 """
 
 import argparse
-import csv
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from experiment import Finished
 from numpy.typing import NDArray
-from study import FOLDER
+from study import HALVES, replace
 
 from bismap.data import shards
 from bismap.data.dataset import Dataset
@@ -28,9 +27,6 @@ from bismap.job import Job
 from bismap.stages import evaluate, predict, train
 from bismap.store import write_manifest
 from bismap.transferability.distance_table import SourceDistances, load_distances
-
-TABLE = FOLDER / "halves.csv"
-COLUMNS = ("data", "split", "half", "seed", "miou", "pixel_accuracy")
 
 Choice = Callable[[str, NDArray[np.uint8]], NDArray[np.bool_]]
 """Of an image's id and label: which pixels are of the half with high weights."""
@@ -127,16 +123,6 @@ def _train_and_score(place: Path, done: Finished, settings: dict, maps: Path) ->
     return json.loads((evaluating.out / "evaluation.json").read_text())
 
 
-def add(rows: Sequence[dict]) -> None:
-    """Add rows to the table."""
-    new = not TABLE.exists()
-    with TABLE.open("a", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            table.writeheader()
-        table.writerows(rows)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
@@ -145,7 +131,7 @@ def main() -> None:
     for folder in args.folders:
         for row in halves(Finished(folder)):
             print(row, flush=True)
-            add([{"data": args.data} | row])
+            replace(HALVES, [{"data": args.data} | row], ["data", "split", "half", "seed"])
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ REGIONS = {"all": "all pixels", "head": "head classes", "tail": "tail classes", 
 
 def collect(results: Path, seeds: Sequence[int]) -> None:
     """Add what there is of the seeds to both tables."""
-    _replace(CURVES, list(_curves(results, seeds)), ["data", "label", "seed", "region", "setting"])
-    _replace(RUNS, list(_runs(results, seeds)), ["data", "experiment", "run", "seed"])
+    replace(CURVES, list(_curves(results, seeds)), ["data", "label", "seed"])
+    replace(RUNS, list(_runs(results, seeds)), ["data", "experiment", "run", "seed"])
 
 
 def _experiments(data: str) -> Iterator[tuple[str, str]]:
@@ -54,7 +54,8 @@ def _curves(results: Path, seeds: Sequence[int]) -> Iterator[dict]:
     for data in DATA:
         for suffix, experiment in _experiments(data):
             for seed in seeds:
-                for path in sorted((results / f"{experiment}-s{seed}/gpa_stm/pseudo_labels").glob("*.curve.csv")):
+                wanted = "maps.curve.csv" if suffix in MIXTURES else "*.curve.csv"
+                for path in sorted((results / _name(experiment, seed) / "gpa_stm/pseudo_labels").glob(wanted)):
                     label = suffix if suffix in MIXTURES else path.name.partition(".")[0]
                     table = pd.read_csv(path)
                     if label != "ias":  # every second point will do
@@ -67,19 +68,33 @@ def _runs(results: Path, seeds: Sequence[int]) -> Iterator[dict]:
     for data in DATA:
         for suffix, experiment in _experiments(data):
             for seed in seeds:
-                for path in sorted((results / f"{experiment}-s{seed}").glob("*.json")):
+                for path in sorted((results / _name(experiment, seed)).glob("*.json")):
                     found = json.loads(path.read_text())
                     row = {"data": data, "experiment": suffix or "study", "run": path.stem, "seed": seed}
                     row |= {"miou": found["miou"]["miou"], "pixel_accuracy": found["pixel_accuracy"]}
+                    row["labelled_share"] = _labelled_share(path)
                     yield {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
 
 
-def _replace(path: Path, rows: list[dict], keys: list[str]) -> None:
+def _labelled_share(run: Path) -> float | None:
+    """Of the pseudo-labels that a run named after its teacher and assignment learnt from; None of another."""
+    teacher, _, assignment = run.stem.rpartition("_")
+    quality = run.parent / teacher / f"pseudo_labels/{assignment}.json"
+    return json.loads(quality.read_text())["labelled_share"] if quality.exists() else None
+
+
+def _name(experiment: str, seed: int) -> str:
+    return experiment if seed == DEVELOPMENT else f"{experiment}-s{seed}"
+
+
+def replace(path: Path, rows: list[dict], keys: list[str]) -> None:
+    """Add rows to a table; they take the place of all that have the same ``keys`` there."""
     found = pd.DataFrame(rows)
     if path.exists():
-        found = pd.concat([pd.read_csv(path), found])
-    found = found.drop_duplicates(keys, keep="last").sort_values(keys, kind="stable")
-    found.to_csv(path, index=False, lineterminator="\n")
+        old = pd.read_csv(path)
+        known = pd.MultiIndex.from_frame(found[keys])
+        found = pd.concat([old[~pd.MultiIndex.from_frame(old[keys]).isin(known)], found])
+    found.sort_values(keys, kind="stable").to_csv(path, index=False, lineterminator="\n")
 
 
 def interval(values: Sequence[float]) -> str:
@@ -102,29 +117,35 @@ def at_share(curves: pd.DataFrame, share: float, column: str) -> "pd.Series[floa
 
 
 def curve_tables(curves: pd.DataFrame) -> Iterator[str]:
-    """Of each data set and region: every label at the shares, and the paired difference to `maps`."""
+    """Of each data set and region: every label at shares of *all* pixels, and the paired difference to `maps`."""
     labels = [*ASSIGNMENTS, *MIXTURES]
     for data in DATA:
         for region, title in REGIONS.items():
             mine = curves[(curves["data"] == data) & (curves["region"] == region)]
             if mine.empty:
                 continue
+            # How much of a region is labelled differs by label; of all pixels it is the share itself.
+            columns = {"accuracy": "accuracy", "miou": "mIoU"}
+            columns |= {} if region == "all" else {"labelled_share": "labelled"}
             rows = []
             for label in labels:
-                cells = [_cell(mine, label, share, column) for share in SHARES for column in ("accuracy", "miou")]
+                cells = [_cell(mine, label, share, column) for share in SHARES for column in columns]
                 rows.append([MIXTURES.get(label, f"`{label}`"), *cells])
-            head = [f"{name} at {share:.0%}" for share in SHARES for name in ("accuracy", "mIoU")]
+            head = [f"{name} at {share:.0%}" for share in SHARES for name in columns.values()]
             seeds = mine["seed"].nunique()
             yield f"**{data}, {title}** ({seeds} seeds)\n\n" + markdown([" ", *head], rows)
 
 
 def _cell(curves: pd.DataFrame, label: str, share: float, column: str) -> str:
+    """Mean over the seeds that all labels have, and the difference to `maps`."""
     own = at_share(curves[curves["label"] == label], share, column)
-    if own.empty or own.isna().any():
+    paper = at_share(curves[curves["label"] == "maps"], share, column)
+    seeds = own.index.intersection(paper.index)
+    own, paper = own.loc[seeds], paper.loc[seeds]
+    if own.empty or own.isna().any() or paper.isna().any():
         return "–"
     mean = f"{100 * own.mean():.1f}"
-    difference = (own - at_share(curves[curves["label"] == "maps"], share, column)).dropna()
-    return mean if label == "maps" or difference.empty else f"{mean} ({interval(difference)})"
+    return mean if label == "maps" else f"{mean} ({interval(own - paper)})"
 
 
 def run_tables(runs: pd.DataFrame) -> Iterator[str]:
@@ -151,15 +172,19 @@ def run_tables(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def _table(title: str, runs: pd.DataFrame, names: dict[str, str], against: str) -> Iterator[str]:
-    wide = runs[runs["run"].isin(names)].pivot(index="seed", columns="run", values="miou")
+    """One row a run, over the seeds that all of them have."""
+    mine = runs[runs["run"].isin(names)]
+    wide = mine.pivot(index="seed", columns="run", values="miou").dropna()
     if wide.empty or against not in wide:
         return
+    shares = mine[mine["seed"].isin(wide.index)].groupby("run")["labelled_share"].mean()
     rows = []
-    for run, name in names.items():
-        if run in wide:
-            difference = "" if run == against else interval((wide[run] - wide[against]).dropna())
-            rows.append([name, f"{100 * wide[run].mean():.1f}", difference, str(wide[run].notna().sum())])
-    yield f"**{title}**\n\n" + markdown(["", "mIoU", f"less {names[against]}, paired", "seeds"], rows)
+    for run in (run for run in names if run in wide):
+        difference = "" if run == against else interval(wide[run] - wide[against])
+        share = "" if np.isnan(shares[run]) else f"{shares[run]:.0%}"
+        rows.append([names[run], share, f"{100 * wide[run].mean():.1f}", difference])
+    head = ["", "pixels labelled", "mIoU", f"less {names[against]}, paired"]
+    yield f"**{title}** ({len(wide)} seeds)\n\n" + markdown(head, rows)
 
 
 def variant_tables(variants: pd.DataFrame) -> Iterator[str]:
@@ -167,6 +192,7 @@ def variant_tables(variants: pd.DataFrame) -> Iterator[str]:
     columns = {"accuracy": "accuracy", "miou": "mIoU", "tail_miou": "tail mIoU"}
     for data in DATA:
         mine = variants[(variants["data"] == data) & (variants["seed"] != DEVELOPMENT)]
+        mine = mine[~mine["variant"].str.contains("smoothed (?!2)")]  # what was tried on the development seed
         if mine.empty:
             continue
         paper, rows = mine["variant"].iloc[0], []
@@ -182,10 +208,23 @@ def variant_tables(variants: pd.DataFrame) -> Iterator[str]:
         yield f"**Variants, {data}** ({mine['seed'].nunique()} seeds)\n\n" + markdown([" ", *head], rows)
 
 
+def smoothing_table(variants: pd.DataFrame) -> Iterator[str]:
+    """What the smoothing was chosen by: the development seed alone."""
+    mine = variants[(variants["data"] == DATA[0]) & (variants["seed"] == DEVELOPMENT)]
+    mine = mine[mine["variant"].str.match("odds$|odds, smoothed")].set_index(["variant", "share"])
+    rows = []
+    for variant in mine.index.unique("variant"):
+        found = [mine.loc[(variant, share)] for share in (0.4, 0.6)]
+        rows.append([variant, *(f"{100 * one[column]:.1f}" for one in found for column in ("accuracy", "miou"))])
+    if rows:
+        head = [f"{title} at {share}" for share in ("40%", "60%") for title in ("accuracy", "mIoU")]
+        yield f"**Smoothing, demo, seed {DEVELOPMENT}**\n\n" + markdown(["", *head], rows)
+
+
 def transfer_table(variants: pd.DataFrame, share: float = 0.6) -> Iterator[str]:
     """What a threshold that keeps ``share`` on the development seed keeps elsewhere, and how true that is."""
     rows = []
-    for variant in ("density (paper)", "density against the source's", "odds", "odds, smoothed"):
+    for variant in ("density (paper)", "density against the source's", "odds", "odds, smoothed 2"):
         own = variants[variants["variant"] == variant]
         chosen = own[(own["seed"] == DEVELOPMENT) & (own["share"] == share)]["threshold"]
         if chosen.empty:
@@ -260,7 +299,7 @@ def report() -> None:
         draw(curves, data)
         parts.append(f"![Quality of pseudo-labels on {data}](study/curves_{data}.svg)\n")
     parts += [*curve_tables(curves), *run_tables(runs)]
-    for path, tables in ((VARIANTS, (variant_tables, transfer_table)), (HALVES, (halves_table,))):
+    for path, tables in ((VARIANTS, (smoothing_table, variant_tables, transfer_table)), (HALVES, (halves_table,))):
         if path.exists():
             parts += [part for table in tables for part in table(pd.read_csv(path))]
     before, rest = PAGE.read_text().split(BEGIN)

@@ -99,7 +99,7 @@ rule source_distances:
     threads: 4
     resources:
         mem_mb=4000,
-        runtime=60,
+        runtime=240,
         disk_mb=500,
     params:
         cfg=plan.cfg("source_distances"),

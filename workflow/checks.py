@@ -64,6 +64,25 @@ def check_subsets(scope: Scope, raw: RawData) -> None:
             )
 
 
+def check_class_values(scope: Scope, raw: RawData) -> None:
+    """Check that settings that hold a value for each class hold as many as there are classes.
+
+    Raises:
+        BismapError: naming the setting, and how many it has and needs.
+    """
+    settings, names = scope.settings, _classes(scope, raw, "source")
+    given = {
+        "features.pool.keep": settings.features.pool.keep if settings.features.pool else None,
+        "class_entropy.constants": settings.class_entropy.constants,
+    }
+    for setting, values in given.items():
+        if values is not None and len(values) != len(names):
+            raise BismapError(
+                f"experiments.{scope.base}.settings.{setting}: {len(values)} values, but data set "
+                f"`{scope.source_dataset}` has {len(names)} classes: {', '.join(names)}"
+            )
+
+
 def check_weights(raw: RawData, name: str, backbone: str, setting: str) -> None:
     """Check that a weights file, where it lies there, holds the backbone that ``setting`` asks for.
 

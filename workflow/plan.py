@@ -16,7 +16,7 @@ from bismap.code import code_of
 from bismap.config import Config, check_config
 from bismap.config.model import RESERVED_EXPERIMENTS, RESERVED_RUNS
 from bismap.errors import BismapError
-from workflow.checks import check_classes, check_labels, check_subsets, check_weights
+from workflow.checks import check_class_values, check_classes, check_labels, check_subsets, check_weights
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
 from workflow.settings import stage_settings, stage_setup
@@ -151,6 +151,7 @@ class Plan:
         run = scope.run(wildcards.run)
         check_labels(scope, self.raw, "source")
         check_classes(scope, self.raw)
+        check_class_values(scope, self.raw)
         teacher = [f"{scope.folder}/{run.teacher}/model.safetensors"] if run.objective == "distill" else []
         return {
             "source_index": [_index(scope.source_dataset)],

@@ -37,9 +37,20 @@ def test_a_curve_is_read_between_its_points_and_not_beyond_them():
 
 def test_rows_of_a_seed_that_is_there_are_replaced(tmp_path):
     path, keys = tmp_path / "table.csv", ["run", "seed"]
-    study._replace(path, [{"run": "a", "seed": 1, "miou": 0.1}, {"run": "a", "seed": 2, "miou": 0.2}], keys)
-    study._replace(path, [{"run": "a", "seed": 1, "miou": 0.3}, {"run": "b", "seed": 1, "miou": 0.4}], keys)
-    assert path.read_text() == "run,seed,miou\na,1,0.3\na,2,0.2\nb,1,0.4\n"
+    study.replace(path, [{"run": "a", "seed": 1, "at": 5}, {"run": "a", "seed": 1, "at": 6}], keys)
+    study.replace(path, [{"run": "a", "seed": 2, "at": 5}], keys)
+    study.replace(path, [{"run": "a", "seed": 1, "at": 7}, {"run": "b", "seed": 1, "at": 5}], keys)
+    assert path.read_text() == "run,seed,at\na,1,7\na,2,5\nb,1,5\n"
+
+
+def test_a_table_compares_the_seeds_that_all_its_rows_have():
+    runs = pd.DataFrame(
+        [("x", 1, 0.2), ("x", 2, 0.3), ("x", 3, 0.4), ("y", 1, 0.25), ("y", 2, 0.35)], columns=["run", "seed", "miou"]
+    ).assign(labelled_share=0.6)
+    (table,) = study._table("T", runs, {"x": "X", "y": "Y"}, "x")
+    assert "(2 seeds)" in table
+    assert "| X | 60% | 25.0 |  |" in table
+    assert "| Y | 60% | 30.0 | +5.0 ± 0.0 |" in table
 
 
 def test_the_median_splits_as_evenly_as_values_allow():

@@ -238,3 +238,16 @@ def test_a_pool_is_sampled_from_its_images_and_keys(network):
 def test_a_pool_needs_a_share_for_each_class():
     with pytest.raises(BismapError, match="expected 3 shares, one a class, got 2"):
         Pool(10, (0.1, 0.2)).thin([MAX_KEY] * C)
+
+
+def test_bounds_count_only_the_images_of_the_pool():
+    """Were they those of the whole split, next to nothing of the pool would pass them."""
+    items = [Item(f"im{i}", Path(), Path(), "train", 80, 80, (6400, 640, 0)) for i in range(400)]  # 100 positions each
+    pool = Pool(size=1000, keep=(0.1, 1.0, 1.0))
+    allowed = pool.images(items, (40, 40), SEED)
+    inside = sum(classes[0] for classes in allowed.values())
+    assert inside == 100
+    limit = 30
+    bound = key_bounds(items, C, (40, 40), limit, allowed)[0]
+    assert bound == pytest.approx(SPARE * limit / (100 * inside) * MAX_KEY)
+    assert pool.thin([bound, MAX_KEY, MAX_KEY])[0] == bound  # 240 of the 1000 thinned positions, for 30 samples

@@ -38,7 +38,7 @@ def test_a_threshold_among_clipped_densities_is_an_error():
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(1, CODES - 1), st.integers(1, 50)), min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, CODES - 2), st.integers(1, 50)), min_size=1, max_size=30),
     st.floats(0.01, 1.0),
 )
 def test_a_share_keeps_at_least_as_much_with_the_greatest_code(cells, share):
@@ -49,6 +49,15 @@ def test_a_share_keeps_at_least_as_much_with_the_greatest_code(cells, share):
     total = histogram.sum()
     assert histogram[:, code:].sum() >= share * total
     assert histogram[:, code + 1 :].sum() < share * total
+
+
+def test_a_share_among_scores_clipped_above_is_an_error():
+    histogram = np.zeros((1, CODES), np.int64)
+    histogram[0, [CODES - 1, 9]] = 45, 55
+    assert choose_code({"share": 0.45}, GRID, histogram) == CODES - 1
+    assert choose_code({"share": 0.6}, GRID, histogram) == 9
+    with pytest.raises(BismapError, match=r"share 0.3 cannot be kept: 45\.0% of the pixels score .* or more"):
+        choose_code({"share": 0.3}, GRID, histogram)
 
 
 def test_a_density_is_taken_as_it_is():

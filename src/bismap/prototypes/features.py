@@ -18,8 +18,8 @@ small:
 
 The released code samples otherwise (`Pool`, A§14.1 row 12): it thins each class, and takes only what the first images
 of a shuffled list give until there are a million features. Here a class is thinned by the keys, and its last image is
-that at which the thinned *labelled* positions reach the pool's size, which the index tells: the correct ones reach
-it a little later.
+that at which the thinned *labelled* positions reach the pool's size, which the index tells. The correct ones reach it
+later, and much later for a class that the network often misses: such a class has a smaller pool here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -147,16 +147,23 @@ def grid_size(height: int, width: int) -> tuple[int, int]:
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
-def key_bounds(items: Sequence[Item], classes: int, size: tuple[int, int], samples_per_class: int) -> list[int]:
+def key_bounds(
+    items: Sequence[Item],
+    classes: int,
+    size: tuple[int, int],
+    samples_per_class: int,
+    allowed: Mapping[str, np.ndarray] | None = None,
+) -> list[int]:
     """Largest key worth keeping, per class, from the index's pixel counts of the whole split.
 
     Args:
         items: every item of the split, not of a shard.
         size: nominal (width, height) at which features are computed.
+        allowed: of an image's id, which classes [C] it may add to (`Pool.images`); None: all to all.
     """
     positions = np.zeros(classes)
     for item in items:
-        positions += _positions(item, size)
+        positions += _positions(item, size) * (1 if allowed is None else allowed[item.id])
     shares = SPARE * samples_per_class / np.maximum(positions, 1)
     return [MAX_KEY if share >= 1 else int(share * MAX_KEY) for share in shares.tolist()]
 

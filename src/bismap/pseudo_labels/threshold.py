@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from bismap.data import IGNORE
 from bismap.errors import BismapError
-from bismap.pseudo_labels.grid import ScoreGrid
+from bismap.pseudo_labels.grid import CODES, ScoreGrid
+
+SLACK = 0.01
+"""Share of the pixels that may be kept beyond what was asked for, where they are not told apart."""
 
 
 def choose_code(threshold: Mapping[str, float], grid: ScoreGrid, histogram: NDArray[np.int64]) -> int:
@@ -20,7 +23,7 @@ def choose_code(threshold: Mapping[str, float], grid: ScoreGrid, histogram: NDAr
 
     Raises:
         BismapError: unless exactly one of the two is given; if the threshold lies among the scores that were
-            clipped at the grid's offset, where it cannot tell one from another; or if no pixel reaches it.
+            clipped at an end of the grid, where it cannot tell one from another; or if no pixel reaches it.
     """
     match dict(threshold):
         case {"least": score, **rest} if not rest:
@@ -53,6 +56,12 @@ def _told_apart(pixels: NDArray[np.int64], share: float, grid: ScoreGrid) -> int
         raise BismapError(
             f"pseudo_labels: share {share:g} cannot be kept: {pixels[0] / pixels.sum():.1%} of the pixels score "
             f"less than {grid.offset:g} and are not told apart (for densities: lower densities.density_offset)"
+        )
+    kept = pixels[code:].sum() / pixels.sum()
+    if code == CODES - 1 and kept > share + SLACK:
+        raise BismapError(
+            f"pseudo_labels: share {share:g} cannot be kept: {kept:.1%} of the pixels score {grid.decode(code):g} or "
+            "more and are not told apart; keep at least so many, or choose by another assignment"
         )
     return code
 

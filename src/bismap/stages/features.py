@@ -21,14 +21,13 @@ def run(job: Job) -> None:
     images = dict(domain_images(dataset, source["split"], job.input_list("stylized")))
     items = dataset.items(source["split"])
     mine = shards.split(items, job.shard)
-    bounds, allowed = key_bounds(items, len(dataset.classes), size, limit), None
-    if settings["pool"]:
-        pool = Pool(**settings["pool"])
-        bounds, allowed = pool.thin(bounds), pool.images(items, size, settings["seed"])
+    pool = Pool(**settings["pool"]) if settings["pool"] else None
+    allowed = pool.images(items, size, settings["seed"]) if pool else None
+    bounds = key_bounds(items, len(dataset.classes), size, limit, allowed)
     extraction = extract_features(
         load_network(job.input("model"), job.device, dataset.classes.names),
         read_samples(dataset, mine, images, size, job.threads),
-        bounds,
+        pool.thin(bounds) if pool else bounds,
         samples_per_class=limit,
         seed=settings["seed"],
         precision=settings["precision"],
