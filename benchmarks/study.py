@@ -136,6 +136,36 @@ def curve_tables(curves: pd.DataFrame) -> Iterator[str]:
             yield f"**{data}, {title}** ({seeds} seeds)\n\n" + markdown([" ", *head], rows)
 
 
+def ias_table(curves: pd.DataFrame, alpha: float = 0.2) -> Iterator[str]:
+    """Every label at the share that `ias` labels with its published constants, seed by seed, less `ias`."""
+    for data in DATA:
+        mine = curves[(curves["data"] == data) & curves["region"].isin(["all", "tail"])]
+        ias = mine[(mine["label"] == "ias") & (mine["setting"] == alpha)].set_index(["region", "seed"])
+        if ias.empty:
+            continue
+        rows = []
+        for label in (*ASSIGNMENTS, *MIXTURES):
+            row = [MIXTURES.get(label, f"`{label}`")]
+            for region in ("all", "tail"):
+                own = mine[(mine["label"] == label) & (mine["region"] == region)]
+                for column in ("accuracy", "miou"):
+                    target = ias.loc[region]
+                    found = pd.Series(
+                        {seed: at_share(one, target["share"][seed], column)[seed] for seed, one in own.groupby("seed")}
+                    )
+                    both = found.index.intersection(target.index)
+                    mean = f"{100 * found.loc[both].mean():.1f}" if len(both) else "–"
+                    difference = found.loc[both] - target.loc[both, column]
+                    row.append(mean if label == "ias" or not len(both) else f"{mean} ({interval(difference)})")
+            rows.append(row)
+        head = [f"{name}, {region}" for region in ("all pixels", "tail") for name in ("accuracy", "mIoU")]
+        shares = 100 * ias.loc["all", "share"]
+        yield (
+            f"**{data}, at the share that `ias` labels with its published constants** ({shares.min():.0f} to "
+            f"{shares.max():.0f} % of the pixels; differences to `ias`)\n\n" + markdown(["", *head], rows)
+        )
+
+
 def _cell(curves: pd.DataFrame, label: str, share: float, column: str) -> str:
     """Mean over the seeds that all labels have, and the difference to `maps`."""
     own = at_share(curves[curves["label"] == label], share, column)
@@ -275,11 +305,11 @@ def draw(curves: pd.DataFrame, data: str) -> None:
         for label, style in zip((*ASSIGNMENTS, *MIXTURES), _styles(), strict=True):
             mine = curves[(curves["data"] == data) & (curves["region"] == region) & (curves["label"] == label)]
             shares = np.linspace(0.1, 1, 19)
-            means = [at_share(mine, share, column).mean() if len(mine) else np.nan for share in shares]
+            means = [at_share(mine, share, column).mean(skipna=False) if len(mine) else np.nan for share in shares]
             axis.plot(shares, means, label=MIXTURES.get(label, label), **style)
         axis.set(xlabel="share of pixels labelled", title=f"{column.replace('miou', 'mIoU')}, {REGIONS[region]}")
         axis.grid(color="0.92")
-    axes.flat[0].legend(frameon=False, fontsize=7)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=8, frameon=False)
     figure.savefig(FOLDER / f"curves_{data}.svg", metadata={"Date": None})
 
 
@@ -293,12 +323,12 @@ def _styles() -> Iterator[dict]:
 
 def report() -> None:
     """Write tables into the page and figures beside the tables."""
-    curves, runs = pd.read_csv(CURVES), pd.read_csv(RUNS)
+    curves, runs = (table[table["seed"] != DEVELOPMENT] for table in (pd.read_csv(CURVES), pd.read_csv(RUNS)))
     parts = []
     for data in DATA:
         draw(curves, data)
         parts.append(f"![Quality of pseudo-labels on {data}](study/curves_{data}.svg)\n")
-    parts += [*curve_tables(curves), *run_tables(runs)]
+    parts += [*curve_tables(curves), *ias_table(curves), *run_tables(runs)]
     for path, tables in ((VARIANTS, (smoothing_table, variant_tables, transfer_table)), (HALVES, (halves_table,))):
         if path.exists():
             parts += [part for table in tables for part in table(pd.read_csv(path))]
