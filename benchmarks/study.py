@@ -282,9 +282,10 @@ def halves_table(halves: pd.DataFrame) -> Iterator[str]:
     """Training on the pixels of high and of low weight, paired."""
     rows = []
     for (data, split), mine in halves.groupby(["data", "split"], sort=False):
-        wide = mine.pivot(index="seed", columns="half", values="miou")
-        means = [f"{100 * wide[half].mean():.1f}" for half in ("high", "low")]
-        rows.append([data, split, *means, interval(wide["high"] - wide["low"]), str(len(wide))])
+        wide = mine.pivot(index="seed", columns="half", values="miou").reindex(columns=["high", "low"]).dropna()
+        if len(wide):
+            means = [f"{100 * wide[half].mean():.1f}" for half in ("high", "low")]
+            rows.append([data, split, *means, interval(wide["high"] - wide["low"]), str(len(wide))])
     head = ["data", "split", "mIoU, high half", "mIoU, low half", "high less low, paired", "seeds"]
     yield "**Halves of the source's pixels**\n\n" + markdown(head, rows)
 
