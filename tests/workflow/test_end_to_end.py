@@ -138,6 +138,7 @@ FITTING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", FITTING)
 def test_a_preset_runs_to_its_json(tmp_path, preset):
     """With all that it sets, but for what does not fit a miniature."""
