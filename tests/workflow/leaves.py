@@ -10,7 +10,8 @@ from typing import Any
 WARMUPS = ["source_only", "gpa", "gpa_stm"]
 DISTILLED = ["bismap_distilled_round1", "bismap_distilled"]
 RUNS = [*WARMUPS, "bismap", *DISTILLED]  # in the order of the method
-STUDIED = ["gpa_maps", *(f"gpa_stm_{assignment}" for assignment in ("maps", "posterior", "cas", "ias", "softmax"))]
+SCORED = ("maps", "posterior", "cas", "ias", "softmax", "maps_round2", "posterior_round2")
+STUDIED = ["gpa_maps", *(f"gpa_stm_{name}" for name in SCORED)]
 TEACHERS = ["bismap", "bismap_distilled_round1"]  # their predictions are learnt from
 
 
