@@ -10,6 +10,9 @@ from workflow.scope import RESULTS, Scope
 
 from bismap.config import load_config
 from bismap.data.dataset import Dataset, open_dataset
+from bismap.job import Job
+from bismap.stages import evaluate, predict
+from bismap.store import write_manifest
 
 
 @dataclass(frozen=True)
@@ -52,3 +55,24 @@ class Finished:
     def settings(self, what: str) -> dict:
         """Settings that a result was made with."""
         return json.loads(((self.folder / what).resolve().parent / "entry.json").read_text())["settings"]
+
+    def job(
+        self, place: Path, stage: str, settings: dict, save_every: int | None = None, **inputs: tuple[Path, ...]
+    ) -> Job:
+        """A stage's job on this experiment's data, outside the store: in folders of its own below ``place``."""
+        out, state = place / stage, place / f"{stage}_state"
+        for path in (out, state):
+            path.mkdir(parents=True)
+        inputs = self.indices | inputs
+        return Job(settings, out, state, inputs=inputs, roots=self.roots, save_every=save_every)
+
+    def score(self, place: Path, model: Path, run: str) -> dict:
+        """The evaluation of a model, as that of ``run`` was made."""
+        made = self.shards(f"{run}/predictions/{self.scope.split('evaluate')}")[0].relative_to(self.folder)
+        predicting = self.job(place, "predict", self.settings(str(made)), model=(model,))
+        predict.run(predicting)
+        write_manifest(predicting.out)
+        predictions = (predicting.out / "manifest.csv",)
+        evaluating = self.job(place, "evaluate", self.settings(f"{run}.json"), predictions=predictions)
+        evaluate.run(evaluating)
+        return json.loads((evaluating.out / "evaluation.json").read_text())

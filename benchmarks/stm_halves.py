@@ -10,7 +10,6 @@ to docs/study/halves.csv under the name DATA.
 """
 
 import argparse
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,8 +22,7 @@ from study import HALVES, replace
 from bismap.data import shards
 from bismap.data.dataset import Dataset
 from bismap.data.images import read_gray8, resize_label, write_gray8
-from bismap.job import Job
-from bismap.stages import evaluate, predict, train
+from bismap.stages import train
 from bismap.store import write_manifest
 from bismap.transferability.distance_table import SourceDistances, load_distances
 
@@ -105,22 +103,11 @@ def _write(out: Path, labels: dict[str, NDArray[np.uint8]], choice: Choice, *, h
 
 
 def _train_and_score(place: Path, done: Finished, settings: dict, maps: Path) -> dict:
-    def job(stage: str, settings: dict, **inputs: tuple[Path, ...]) -> Job:
-        for path in (place / stage, place / f"{stage}_state"):
-            path.mkdir()
-        return Job(settings, place / stage, place / f"{stage}_state", inputs=done.indices | inputs, roots=done.roots)
-
     start = (done.folder / "extractor/model.safetensors",)
-    training = job("train", settings, stylized=done.shards("stylized"), transferability=(maps,), init_weights=start)
+    inputs = {"stylized": done.shards("stylized"), "transferability": (maps,), "init_weights": start}
+    training = done.job(place, "train", settings, **inputs)
     train.run(training)
-    split = f"gpa_stm/predictions/{done.scope.split('evaluate')}"
-    like = done.shards(split)[0].relative_to(done.folder)
-    predicting = job("predict", done.settings(str(like)), model=(training.out / "model.safetensors",))
-    predict.run(predicting)
-    write_manifest(predicting.out)
-    evaluating = job("evaluate", done.settings("gpa_stm.json"), predictions=(predicting.out / "manifest.csv",))
-    evaluate.run(evaluating)
-    return json.loads((evaluating.out / "evaluation.json").read_text())
+    return done.score(place, training.out / "model.safetensors", "gpa_stm")
 
 
 def main() -> None:

@@ -84,3 +84,44 @@ def test_watching_changes_no_picture_and_notes_the_hills():
         render_picture(3, "target", "train", 0, 96, 54)
         assert not watch.of_picture().any()  # the target has none of it
     assert 0 < noted < 4 * 96 * 54 / 2
+
+
+def _runs(*rows: tuple) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["data", "experiment", "run", "seed", "miou"]).assign(labelled_share=0.5)
+
+
+def test_thresholds_are_chosen_on_the_development_seed_alone_and_reported_on_others():
+    runs = _runs(
+        ("demo", "study", "gpa_stm_maps", 0, 0.30),
+        ("demo", "share30", "gpa_stm_maps", 0, 0.31),
+        ("demo", "study", "gpa_stm_cas", 0, 0.33),
+        ("demo", "share80", "gpa_stm_cas", 0, 0.32),
+        ("demo", "study", "gpa_stm_maps", 201, 0.50),
+        ("demo", "share30", "gpa_stm_maps", 201, 0.20),
+        ("demo", "study", "gpa_stm_cas", 201, 0.25),
+        ("demo", "share80", "gpa_stm_cas", 201, 0.60),
+        ("camvid", "share80", "gpa_stm_cas", 0, 0.99),
+    )
+    assert study.chosen_thresholds(runs) == {"gpa_stm_maps": "share30", "gpa_stm_cas": "study"}
+    table = next(text for text in study.run_tables(runs) if text.startswith("**Table 3, demo**"))
+    assert "| `maps` (30 %) | 50% | 20.0 |  |" in table
+    assert "| `cas` (60 %) | 50% | 25.0 | +5.0 |" in table
+    (tuning,) = study.tuning_table(runs)
+    assert "| `maps` | **31.0** | – | 30.0 | – |" in tuning
+
+
+def test_a_second_round_is_compared_with_the_first_by_seed():
+    first = [("demo", "study", "gpa_stm_posterior", seed, 0.3) for seed in (201, 202)]
+    second = [("demo", "study", "gpa_stm_posterior_round2", seed, 0.3 + seed / 1e4) for seed in (201, 202)]
+    (table,) = (text for text in study.run_tables(_runs(*first, *second)) if text.startswith("**Second round"))
+    assert "| second round | 50% | 32.0 | +2.0 ± 0.1 |" in table
+
+
+def test_labels_of_a_second_round_are_those_of_the_first_rounds_model(tmp_path):
+    for teacher, share in (("gpa_stm", 0.6), ("gpa_stm_maps", 0.7)):
+        folder = tmp_path / teacher / "pseudo_labels"
+        folder.mkdir(parents=True)
+        (folder / "maps.json").write_text(f'{{"labelled_share": {share}}}')
+    assert study._labelled_share(tmp_path / "gpa_stm_maps.json") == 0.6
+    assert study._labelled_share(tmp_path / "gpa_stm_maps_round2.json") == 0.7
+    assert study._labelled_share(tmp_path / "bismap.json") is None
