@@ -273,8 +273,8 @@ class Plan:
     @_told_plainly
     def qualitative_inputs(self, wildcards: Any) -> Inputs:
         scope = self.scope(wildcards)
-        check_labels(scope, self.raw, "evaluate")
         runs = named_runs(scope, "qualitative.runs", scope.settings.qualitative.runs)
+        check_labels(scope, self.raw, "evaluate")
         return {
             "target_index": [_index(scope.target_dataset)],
             "predictions": [file for run in runs for file in self._predictions(scope, run, "evaluate")],
@@ -295,9 +295,9 @@ class Plan:
     def feature_embedding_inputs(self, wildcards: Any) -> Inputs:
         scope = self.scope(wildcards)
         own = scope.settings.feature_embedding
+        runs = named_runs(scope, "feature_embedding.runs", own.runs)
         check_labels(scope, self.raw, "evaluate")
         check_named_classes(scope, self.raw, "settings.feature_embedding.classes", own.classes)
-        runs = named_runs(scope, "feature_embedding.runs", own.runs)
         return {
             "target_index": [_index(scope.target_dataset)],
             "models": [f"{scope.folder}/{run}/model.safetensors" for run in runs],

@@ -80,6 +80,8 @@ def _resolve(scope: Scope, name: str) -> tuple[Table, list[Row]]:
     table = tables[name]
     where = f"experiments.{scope.base}.tables.{name}"
     subsets = scope.experiment.subsets
+    if not subsets:
+        raise BismapError(f"{where}: it shows mean IoUs, but experiments.{scope.base}.subsets names none")
     if unknown := [mean for mean in table.means if mean not in subsets]:
         raise BismapError(f"{where}.means: there is no mean `{unknown[0]}` in subsets; known: {', '.join(subsets)}")
     if table.published and table.published not in (sources := read_published(PUBLISHED)):

@@ -89,7 +89,8 @@ def _of_classes(settings: Mapping[str, Any], rows: Sequence[RowData], published:
     report, means, source = rows[0].evaluations[0], settings["means"], settings["published"]
     members = {name for mean in means for name in report["subsets"][mean]}
     classes = [name for name in report["classes"] if name in members]
-    columns = [Column(name, SHORT.get(name, name)) for name in classes] + [Column(mean, _heading(mean)) for mean in means]
+    columns = [Column(name, SHORT.get(name, name)) for name in classes]
+    columns += [Column(mean, _heading(mean)) for mean in means]
     lines = [
         Line(method, (method, *_origin(source, "published")), _published(columns, figures), source=source)
         for method, figures in published.items()

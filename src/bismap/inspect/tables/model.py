@@ -89,12 +89,12 @@ class Table:
         return None if number is None else _one_decimal(number.mean, self.columns[place].signed)
 
     def best(self, line: Line, place: int) -> bool:
-        """Whether no printed number of a compared column exceeds the cell's; of a single number there is no best."""
+        """Whether no number of a compared column exceeds the cell's, as printed; where all are equal, none is best."""
         number = line.numbers[place]
-        others = [other.numbers[place] for other in self.lines if other.numbers[place] is not None]
-        if number is None or not self.columns[place].compared or len(others) < 2:
+        if number is None or not self.columns[place].compared:
             return False
-        return round(number.mean, 1) == max(round(other.mean, 1) for other in others)
+        column = {round(other.numbers[place].mean, 1) for other in self.lines if other.numbers[place] is not None}
+        return len(column) > 1 and round(number.mean, 1) == max(column)
 
 
 def _one_decimal(value: float, signed: bool) -> str:

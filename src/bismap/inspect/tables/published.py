@@ -1,5 +1,5 @@
 """Figures that others have published, each with its source (``published.csv``: source, experiment, method, measure,
-value; all in per cent).
+value; all in per cent, empty where the source has a dash).
 """
 
 import csv
@@ -24,7 +24,8 @@ def read_published(path: Path) -> dict[str, Figures]:
         with path.open(newline="", encoding="utf-8") as lines:
             for row in csv.DictReader(lines):
                 method = found.setdefault(row["source"], {}).setdefault(row["method"], {})
-                method[row["measure"]] = float(row["value"])
+                if row["value"]:
+                    method[row["measure"]] = float(row["value"])
     except (OSError, KeyError, ValueError) as error:
         raise BismapError(f"{path}: no table of published figures ({error!r})") from None
     return found
