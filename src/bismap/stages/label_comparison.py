@@ -3,6 +3,7 @@
 from bismap.data.dataset import open_dataset
 from bismap.inspect.figures.label_images import draw_label_images, files_of_sets, items_to_draw
 from bismap.inspect.figures.saving import save_figure
+from bismap.inspect.names import ASSIGNMENTS
 from bismap.job import Job
 
 
@@ -12,4 +13,5 @@ def run(job: Job) -> None:
     dataset = open_dataset(job.input("target_index"), job.root("target"))
     items = items_to_draw(dataset.items(cfg["target"]["split"]), cfg["images"], cfg["seed"])
     sets = files_of_sets(job.input_list("pseudo_labels"), cfg["assignments"])
-    save_figure(draw_label_images(dataset, items, cfg["assignments"], sets, notes=True), job.out)
+    titles = [ASSIGNMENTS[name] for name in cfg["assignments"]]
+    save_figure(draw_label_images(dataset, items, titles, sets, notes=True), job.out)

@@ -12,7 +12,7 @@ from bismap.data.classes import ClassSet
 from bismap.data.images import write_label
 from bismap.errors import BismapError
 from bismap.inspect.figures.label_images import files_of_sets, items_to_draw, label_note
-from bismap.inspect.figures.panels import DPI, WIDTH, Panel, coloured, draw_panels, photograph
+from bismap.inspect.figures.panels import DPI, LEAST, WIDTH, Panel, coloured, draw_panels, panel_pixels
 from bismap.inspect.figures.saving import save_figure
 from bismap.store import write_manifest
 
@@ -26,9 +26,9 @@ def pixels_of(figure: Figure, folder) -> np.ndarray:
 
 
 def test_labels_have_the_colours_of_their_classes_and_nothing_in_between():
-    picture = coloured(LABEL, CLASSES)
-    assert picture.shape == (round(WIDTH * DPI / 2), round(WIDTH * DPI), 3)
-    quarter = picture.shape[1] // 4
+    picture = coloured(LABEL, CLASSES).fitted(400)
+    assert picture.shape == (200, 400, 3)
+    quarter = 100
     assert tuple(picture[0, 0]) == (10, 200, 30)
     assert tuple(picture[-1, 2 * quarter]) == (200, 20, 220)
     assert tuple(picture[-1, int(1.5 * quarter)]) == (0, 0, 0)
@@ -37,13 +37,14 @@ def test_labels_have_the_colours_of_their_classes_and_nothing_in_between():
 
 def test_every_picture_stands_in_the_file_pixel_by_pixel(tmp_path):
     rng = np.random.default_rng(0)
-    noise = rng.integers(0, 256, (round(WIDTH * DPI / 2), round(WIDTH * DPI), 3), np.uint8)
-    rows = [[Panel(noise), Panel(coloured(LABEL, CLASSES), "50 % labelled")]] * 2
-    picture = pixels_of(draw_panels(["photograph", "maps"], rows, CLASSES), tmp_path)
-    corner = np.lib.stride_tricks.sliding_window_view(picture, (1, 40, 3))[:, :, 0, 0]
-    tops, lefts = np.nonzero((corner == noise[0, :40]).all((-1, -2)))
-    assert len(tops) == 2
-    for top, left in zip(tops, lefts, strict=True):
+    noise = rng.integers(0, 256, (100, panel_pixels(3), 3), np.uint8)
+    labels = np.tile(LABEL, (50, 1))[:, np.arange(panel_pixels(3)) % 4]
+    rows = [[Panel(noise, smooth=True), coloured(labels, CLASSES, "50 % labelled"), Panel(noise)]]
+    picture = pixels_of(draw_panels(["photograph", "maps", "truth"], rows, CLASSES), tmp_path)
+    tops, lefts = np.nonzero((picture == noise[0, 0]).all(-1))
+    found = [(y, x) for y, x in zip(tops, lefts, strict=True) if (picture[y, x : x + 9] == noise[0, :9]).all()]
+    assert len(found) == 2
+    for top, left in found:
         np.testing.assert_array_equal(picture[top : top + noise.shape[0], left : left + noise.shape[1]], noise)
 
 
@@ -51,7 +52,7 @@ def test_a_figure_is_the_same_bytes_each_time(tmp_path):
     found = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        save_figure(draw_panels(["a"], [[Panel(coloured(LABEL, CLASSES), "note")]], CLASSES), tmp_path / name)
+        save_figure(draw_panels(["a"], [[coloured(LABEL, CLASSES, "note")]], CLASSES), tmp_path / name)
         found.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert set(found[0]) == {"figure.png", "figure.svg"}
     assert found[0] == found[1]
@@ -104,5 +105,8 @@ def test_the_shards_of_each_set_are_found_whatever_their_number(tmp_path):
         files_of_sets(first, ["gpa", "bismap"])
 
 
-def test_photographs_of_any_size_fill_a_panel():
-    assert photograph(np.zeros((30, 90, 3), np.uint8)).shape == (round(WIDTH * DPI / 3), round(WIDTH * DPI), 3)
+def test_many_columns_make_the_figure_wider_and_no_picture_too_narrow():
+    one = [coloured(LABEL, CLASSES)]
+    few, many = (draw_panels(["a"] * n, [one * n], CLASSES).get_figwidth() for n in (3, 9))
+    assert few == pytest.approx(WIDTH, abs=3 / DPI)
+    assert many > 9 * LEAST

@@ -12,7 +12,7 @@ from bismap.data.dataset import Dataset, Item
 from bismap.data.images import read_image, read_png_label, resize_label
 from bismap.data.shards import files
 from bismap.errors import BismapError
-from bismap.inspect.figures.panels import Panel, coloured, draw_panels, photograph
+from bismap.inspect.figures.panels import Panel, coloured, draw_panels
 from bismap.inspect.overview import choose_items
 
 Files = Mapping[str, Path]
@@ -82,11 +82,11 @@ def label_note(label: NDArray[np.uint8], truth: NDArray[np.uint8] | None) -> str
 
 def _row(dataset: Dataset, item: Item, sets: Sequence[Files], notes: bool, with_truth: bool) -> list[Panel]:
     truth = None if item.label is None else dataset.read_label(item)
-    panels = [Panel(photograph(read_image(item.image)))]
+    panels = [Panel(read_image(item.image), smooth=True)]
     for labels in sets:
         label = read_png_label(labels[item.id])
-        panels.append(Panel(coloured(label, dataset.classes), label_note(label, truth) if notes else ""))
+        panels.append(coloured(label, dataset.classes, label_note(label, truth) if notes else ""))
     if with_truth:
         unknown = np.full((item.height, item.width), IGNORE, np.uint8)
-        panels.append(Panel(coloured(unknown if truth is None else truth, dataset.classes)))
+        panels.append(coloured(unknown if truth is None else truth, dataset.classes))
     return panels

@@ -7,10 +7,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-DPI = 300
+DPI = 400
 """Pixels of the PNG per inch."""
 
-TITLE, SMALL = 8, 7
+TITLE, SMALL = 7.5, 6.5
 """Sizes of letters, points."""
 
 INK, FAINT = "#191919", "#737373"

@@ -1,5 +1,6 @@
 """Embedded features of several runs side by side; misclassified ones stand out by colour, outline and size."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -9,14 +10,15 @@ from matplotlib.lines import Line2D
 from bismap.inspect.figures.embedding import Embedding
 from bismap.inspect.figures.saving import DPI, FAINT, INK, SMALL, TITLE
 
-SIDE = 2.8  # of a panel, inches
-GAP, HEAD, FOOT, MARGIN = 0.12, 0.22, 0.5, 0.1  # inches
+SIDE = 3.4  # of a panel, inches
+GAP, HEAD, FOOT, LINE, MARGIN = 0.1, 0.2, 0.42, 0.11, 0.05  # inches
+LETTERS = 64  # in a line below a panel
 
 # Okabe and Ito's palette, which the colour-blind can tell apart; its vermillion is kept for what is misclassified.
 COLORS = ("#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#F0E442", "#999999")
 MARKERS = ("o", "^", "s", "D", "v", "P")
 WRONG = "#D55E00"
-RIGHT_SIZE, WRONG_SIZE = 2.6, 3.4  # points
+RIGHT_SIZE, WRONG_SIZE = 2.6, 3.2  # points
 
 
 def draw_embeddings(embeddings: Mapping[str, Embedding], classes: Mapping[int, str]) -> Figure:
@@ -26,15 +28,17 @@ def draw_embeddings(embeddings: Mapping[str, Embedding], classes: Mapping[int, s
         embeddings: by run.
         classes: trainId -> name, at most as many as there are markers.
     """
+    below = {run: textwrap.fill(wrong_shares(own, classes), LETTERS) for run, own in embeddings.items()}
+    foot = FOOT + LINE * max(text.count("\n") for text in below.values())
     width = len(embeddings) * (SIDE + GAP) - GAP + 2 * MARGIN
-    height = HEAD + SIDE + FOOT
+    height = HEAD + SIDE + foot
     figure = Figure(figsize=(width, height), dpi=DPI)
     for place, (run, embedding) in enumerate(embeddings.items()):
         left = MARGIN + place * (SIDE + GAP)
-        axes = figure.add_axes((left / width, FOOT / height, SIDE / width, SIDE / height))
+        axes = figure.add_axes((left / width, foot / height, SIDE / width, SIDE / height))
         _draw(axes, embedding, list(classes))
         axes.set_title(run, size=TITLE, color=INK, pad=3)
-        axes.set_xlabel(wrong_shares(embedding, classes), size=SMALL, color=INK, labelpad=3)
+        axes.set_xlabel(below[run], size=SMALL, color=INK, labelpad=3)
     figure.legend(
         handles=[*(_handle(place, name) for place, name in enumerate(classes.values())), _wrong_handle()],
         loc="lower center",
@@ -80,4 +84,4 @@ def _handle(place: int, name: str) -> Line2D:
 
 
 def _wrong_handle() -> Line2D:
-    return Line2D([], [], label="misclassified", **(_style(0, True) | {"markersize": 5}))
+    return Line2D([], [], label="misclassified (shape: true class)", **(_style(0, True) | {"markersize": 5}))

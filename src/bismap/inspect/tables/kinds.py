@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bismap.errors import BismapError
+from bismap.inspect.names import ASSIGNMENTS
 from bismap.inspect.tables.model import CHECK, Column, Line, Statistic, Table
 from bismap.inspect.tables.published import Figures
 
@@ -30,11 +31,7 @@ PUBLISHED_AS = {"traffic light": "light", "traffic sign": "sign", "labelled_shar
 PARTS = {
     "stylized": "GPA",
     "transferability": "STM",
-    "cas": "CAs-PLA",
-    "ias": "IAS-PLA",
-    "softmax": "softmax-PLA",
-    "posterior": "posterior-PLA",
-    "maps": "MAPs-PLA",
+    **ASSIGNMENTS,
     "consistency": "consistency",
     "distillation": "distillation",
 }
