@@ -75,8 +75,9 @@ def label_note(label: NDArray[np.uint8], truth: NDArray[np.uint8] | None) -> str
     text = f"{100 * labelled.mean():.0f} % labelled"
     if truth is None:
         return text
-    known = labelled & (resize_label(truth, label.shape[::-1]) != IGNORE)
-    right = (label == resize_label(truth, label.shape[::-1]))[known]
+    truth = resize_label(truth, label.shape[::-1])
+    known = labelled & (truth != IGNORE)
+    right = (label == truth)[known]
     return f"{text}, {100 * right.mean():.0f} % right" if known.any() else text
 
 
