@@ -4,6 +4,7 @@
 #   results/{experiment}/{run}/overview.png       what the run saw, labelled and predicted
 #   results/{experiment}/{run}/pseudo_labels/     target labels, one PNG an image
 #   results/{experiment}/{run}/transferability/   source weights, one PNG an image
+#   results/{experiment}/tables/, figures/        runs side by side, as in the paper (docs/tables.md)
 #   results/{experiment}-s3/...                   the same experiment with seed 3
 #
 # docs/architecture.md has the full map. Settings: config.yaml. Everything below results/ is made, never edited.
@@ -37,6 +38,8 @@ include: "rules/train.smk"
 include: "rules/transferability.smk"
 include: "rules/pseudo_labels.smk"
 include: "rules/evaluate.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
 
 
 rule all:

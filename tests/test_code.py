@@ -33,11 +33,12 @@ def test_packages_count_only_on_demand(tmp_path, upgrade):
 USERS = {
     "faiss-gpu": {"source_prototypes", "target_prototypes"},
     "torch": {"train", "features", "source_prototypes", "extractor", "extract", "class_entropy", "densities", "predict",
-              "weights", "category_anchors", "anchor_gaps", "confidences", "posteriors"},
+              "weights", "category_anchors", "anchor_gaps", "confidences", "posteriors", "feature_embedding"},
     "numba": {"stylize", "source_prototypes", "target_prototypes", "source_distances", "densities", "posteriors",
               "anchor_gaps"},
     "zarr": {"features", "source_prototypes", "extract", "target_prototypes", "source_distances"},
     "scipy": {"stylize", "pseudo_label_curve"},
+    "scikit-learn": {"feature_embedding"},
 }  # fmt: skip
 
 

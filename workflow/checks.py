@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -54,14 +55,22 @@ def check_subsets(scope: Scope, raw: RawData) -> None:
     Raises:
         BismapError: naming those that do not, and all there are.
     """
-    names = _classes(scope, raw, "evaluate")
     for subset, members in scope.experiment.subsets.items():
-        unknown = [member for member in members if member not in names]
-        if unknown:
-            raise BismapError(
-                f"experiments.{scope.base}.subsets.{subset}: data set `{scope.target_dataset}` has no class "
-                f"{', '.join(unknown)}; it has {', '.join(names)}"
-            )
+        check_named_classes(scope, raw, f"subsets.{subset}", members)
+
+
+def check_named_classes(scope: Scope, raw: RawData, setting: str, members: Sequence[str]) -> None:
+    """Check that the target has the classes that a setting of the experiment names.
+
+    Raises:
+        BismapError: naming the setting, those that do not exist, and all there are.
+    """
+    names = _classes(scope, raw, "evaluate")
+    if unknown := [member for member in members if member not in names]:
+        raise BismapError(
+            f"experiments.{scope.base}.{setting}: data set `{scope.target_dataset}` has no class "
+            f"{', '.join(unknown)}; it has {', '.join(names)}"
+        )
 
 
 def check_class_values(scope: Scope, raw: RawData) -> None:

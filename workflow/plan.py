@@ -16,11 +16,19 @@ from bismap.code import code_of
 from bismap.config import Config, check_config
 from bismap.config.model import RESERVED_EXPERIMENTS, RESERVED_RUNS
 from bismap.errors import BismapError
-from workflow.checks import check_class_values, check_classes, check_labels, check_subsets, check_weights
+from workflow.checks import (
+    check_class_values,
+    check_classes,
+    check_labels,
+    check_named_classes,
+    check_subsets,
+    check_weights,
+)
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
 from workflow.settings import stage_settings, stage_setup
 from workflow.shards import shard_names
+from workflow.tables import named_runs, table_files
 
 Inputs = dict[str, list[str]]
 
@@ -76,6 +84,7 @@ class Plan:
             "assignment": _alternatives(SCORES),
             "shard": r"\d+-of-\d+",
             "split": name,
+            "table": name,
         }
 
     def scope(self, wildcards: Any) -> Scope:
@@ -255,6 +264,43 @@ class Plan:
             "transferability": self._transferability(scope, wildcards.run),
             "pseudo_labels": self._target_labels(scope, wildcards.run) if run.teacher else [],
             "predictions": self._predictions(scope, wildcards.run, "adapt"),
+        }
+
+    @_told_plainly
+    def table_inputs(self, wildcards: Any) -> Inputs:
+        return table_files(self.scope(wildcards), wildcards.table)
+
+    @_told_plainly
+    def qualitative_inputs(self, wildcards: Any) -> Inputs:
+        scope = self.scope(wildcards)
+        runs = named_runs(scope, "qualitative.runs", scope.settings.qualitative.runs)
+        check_labels(scope, self.raw, "evaluate")
+        return {
+            "target_index": [_index(scope.target_dataset)],
+            "predictions": [file for run in runs for file in self._predictions(scope, run, "evaluate")],
+        }
+
+    @_told_plainly
+    def label_comparison_inputs(self, wildcards: Any) -> Inputs:
+        scope = self.scope(wildcards)
+        own = scope.settings.label_comparison
+        (run,) = named_runs(scope, "label_comparison.run", [own.run])
+        folders = [f"{run}/pseudo_labels/{assignment}" for assignment in own.assignments]
+        return {
+            "target_index": [_index(scope.target_dataset)],
+            "pseudo_labels": [file for folder in folders for file in self._shards(scope, folder, "adapt")],
+        }
+
+    @_told_plainly
+    def feature_embedding_inputs(self, wildcards: Any) -> Inputs:
+        scope = self.scope(wildcards)
+        own = scope.settings.feature_embedding
+        runs = named_runs(scope, "feature_embedding.runs", own.runs)
+        check_labels(scope, self.raw, "evaluate")
+        check_named_classes(scope, self.raw, "settings.feature_embedding.classes", own.classes)
+        return {
+            "target_index": [_index(scope.target_dataset)],
+            "models": [f"{scope.folder}/{run}/model.safetensors" for run in runs],
         }
 
     def _source_images(self, scope: Scope, run: str) -> list[str]:

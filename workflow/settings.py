@@ -8,6 +8,7 @@ from bismap.errors import BismapError
 from bismap.verbs import VERBS
 from workflow.raw import RawData
 from workflow.scope import Scope, split_seed
+from workflow.tables import table_settings
 
 Settings = dict[str, Any]
 
@@ -232,6 +233,23 @@ def _overview(scope: Scope, wildcards: Any) -> Settings:
     return sides | {"seed": scope.seed} | _plain(scope.settings.overview)
 
 
+def _table(scope: Scope, wildcards: Any) -> Settings:
+    return table_settings(scope, wildcards.table)
+
+
+def _qualitative(scope: Scope, wildcards: Any) -> Settings:
+    return {"target": {"split": scope.split("evaluate")}, "seed": scope.seed, **_plain(scope.settings.qualitative)}
+
+
+def _label_comparison(scope: Scope, wildcards: Any) -> Settings:
+    own = _plain(scope.settings.label_comparison, "run")
+    return {"target": {"split": scope.split("adapt")}, "seed": scope.seed, **own}
+
+
+def _feature_embedding(scope: Scope, wildcards: Any) -> Settings:
+    return {"target": _side(scope, "evaluate"), "seed": scope.seed, **_plain(scope.settings.feature_embedding)}
+
+
 _OF_DATASET: dict[str, Callable[[Config, RawData, str], Settings]] = {"render": _render, "index": _index}
 
 _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
@@ -257,4 +275,8 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "predict": _predict,
     "evaluate": _evaluate,
     "overview": _overview,
+    "table": _table,
+    "qualitative": _qualitative,
+    "label_comparison": _label_comparison,
+    "feature_embedding": _feature_embedding,
 }

@@ -21,6 +21,8 @@ def show(folder: Path) -> str:
 
 _WORTH_A_LOOK = (
     "*.json",
+    "tables/*.md",
+    "figures/*.png",
     "*/overview.png",
     "*/pseudo_labels/*/*-of-*/",
     "*/transferability/*-of-*/",

@@ -34,6 +34,7 @@ _STYLIZED = {"stylized": "shard manifests of the stylised source images; none = 
 _MODEL = {"model": "model.safetensors of the run"}
 _SCORES = {"scores": "all shard manifests of the densities, posteriors, anchor gaps or confidences"}
 _CELLS = {"cells": "shard manifests of extracted cell features"}
+_FIGURE = {"png": "figure.png", "svg": "figure.svg"}
 
 VERBS: dict[str, Verb] = {
     "render": Verb("render a synthetic street data set", folder=True),
@@ -186,5 +187,30 @@ VERBS: dict[str, Verb] = {
             "predictions": "shard manifests of the predictions",
         },
         outputs={"overview": "overview.png"},
+    ),
+    "table": Verb(
+        "runs side by side, as CSV, Markdown and LaTeX",
+        inputs={
+            "evaluations": "{run}.json of each row and seed, all seeds of a row in succession",
+            "qualities": "pseudo-label quality of each row and seed; none unless thresholds are compared",
+            "published": "figures of others; none unless some stand beside",
+        },
+        outputs={"csv": "table.csv", "markdown": "table.md", "latex": "table.tex"},
+    ),
+    "qualitative": Verb(
+        "predictions of several runs beside the truth (the paper's Figure 4)",
+        inputs=_TARGET | {"predictions": "shard manifests of the predictions, run by run"},
+        outputs=_FIGURE,
+    ),
+    "label_comparison": Verb(
+        "pseudo-labels of several assignments beside the truth (the paper's Figure 5)",
+        inputs=_TARGET | {"pseudo_labels": "shard manifests of the pseudo-labels, assignment by assignment"},
+        outputs=_FIGURE,
+    ),
+    "feature_embedding": Verb(
+        "t-SNE of target features of confusable classes (the paper's Figure 6)",
+        inputs=_TARGET | {"models": "model.safetensors of each run"},
+        outputs=_FIGURE,
+        gpu=True,
     ),
 }

@@ -35,6 +35,7 @@ SHARDED = {name for name, verb in VERBS.items() if verb.sharded}
 NOT_ASKED_FOR = {
     *("weights", "overview", "pseudo_label_quality", "pseudo_label_curve"),
     *("posteriors", "category_anchors", "anchor_gaps", "confidences", "ias_thresholds"),  # of other assignments
+    *("table", "qualitative", "label_comparison", "feature_embedding"),
 }
 
 

@@ -93,6 +93,15 @@ class Flip:
 
 EVERYTHING = with_followers({"index:gta5", "index:cityscapes"})
 
+TABLES = ("table1", "table3", "table4", "table5")
+TABLE = {
+    "kind": "ablation",
+    "caption": "Something",
+    "means": ["miou13"],
+    "published": None,
+    "rows": [{"label": "a", "run": "gpa"}],
+}
+
 # Leaves of an experiment; in config.yaml they may stand there or among the shared settings and runs.
 EXPERIMENT = {
     "source.dataset": Flip("cityscapes", SOURCE_READERS),
@@ -224,6 +233,17 @@ EXPERIMENT = {
     "settings.predict.precision": Flip("fp32", SCORES | TEACHING),
     "settings.overview.images": Flip(1, {"overview:bismap"}),
     "settings.overview.thumb_width": Flip(80, {"overview:bismap"}),
+    # Of tables and figures, which nothing asks for here (test_tables.py does): they concern nothing else.
+    "settings.qualitative.runs": Flip(["gpa"], NOTHING),
+    "settings.qualitative.images": Flip(["x"], NOTHING),
+    "settings.label_comparison.run": Flip("gpa", NOTHING),
+    "settings.label_comparison.assignments": Flip(["maps"], NOTHING),
+    "settings.label_comparison.images": Flip(3, NOTHING),
+    "settings.feature_embedding.runs": Flip(["gpa"], NOTHING),
+    "settings.feature_embedding.classes": Flip(["car", "road"], NOTHING),
+    "settings.feature_embedding.samples_per_class": Flip(8, NOTHING),
+    "table_seeds": Flip([1, 2], NOTHING),
+    **{f"tables.{name}.{leaf}": Flip(value, NOTHING) for name in TABLES for leaf, value in TABLE.items()},
     "runs.source_only.objective": Flip(
         "distill", {"train:source_only", "predict:gpa:train"}, {"runs.source_only.teacher": "gpa"}
     ),

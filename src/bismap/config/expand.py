@@ -7,7 +7,7 @@ from typing import Any
 
 from bismap.config.problems import Location, Problem, from_least, known, section
 
-SHARED = ("settings", "runs")
+SHARED = ("settings", "runs", "tables")
 """Sections that all experiments share."""
 
 

@@ -1,11 +1,12 @@
 """The configuration as a whole: data sets, weights, experiments and their runs."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from bismap.config.base import Count, Name, Section, Size, name_of
 from bismap.config.settings import Settings
+from bismap.config.tables import Table
 from bismap.errors import BismapError
 
 Assignment = Literal["maps", "posterior", "cas", "ias", "softmax"]
@@ -114,6 +115,9 @@ class Experiment(Section):
     source: Source
     target: Target
     seed: int = Field(ge=0, description="of everything random; results/{experiment}-s{seed}/ takes another")
+    table_seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=(), description="seeds that tables average over, e.g. [101, 102]; none: the experiment's own"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(description="`cuda` stops where there is no GPU")
     shard_images: Count = Field(description="images per job of a sharded stage")
     subsets: dict[str, tuple[str, ...]] = Field(
@@ -124,6 +128,7 @@ class Experiment(Section):
     )
     settings: Settings
     runs: dict[RunName, Run]
+    tables: dict[Name, Table] = Field(default_factory=dict, description="results/{experiment}/tables/{table}.md")
 
     @field_validator("subsets")
     @classmethod
@@ -133,6 +138,13 @@ class Experiment(Section):
             if twice:
                 raise ValueError(f"`{name}` names a class twice: {', '.join(twice)}")
         return subsets
+
+    @field_validator("table_seeds")
+    @classmethod
+    def _no_seed_twice(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed stands there twice")
+        return seeds
 
 
 class Config(Section):

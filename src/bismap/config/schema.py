@@ -31,6 +31,7 @@ def json_schema() -> str:
 _SHARED = {
     "settings": "settings shared by all experiments, each of which may override single values",
     "runs": "runs shared by all experiments, each of which may override single values or add runs",
+    "tables": "tables shared by all experiments, each of which may override single values or add tables",
 }
 
 

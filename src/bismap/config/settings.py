@@ -342,6 +342,37 @@ class Overview(Section):
     thumb_width: Count = Field(description="width of one picture, pixels")
 
 
+Drawn = Annotated[
+    Count | Annotated[tuple[str, ...], Field(min_length=1)],
+    Field(description="rows: how many images the seed draws, or a list of their ids"),
+]
+
+
+class Qualitative(Section):
+    """Figure 4: predictions of runs beside the truth."""
+
+    runs: tuple[str, ...] = Field(min_length=1, description="runs, from left to right")
+    images: Drawn
+
+
+class LabelComparison(Section):
+    """Figure 5: pseudo-labels of several assignments of one teacher."""
+
+    run: str = Field(description="the teacher")
+    assignments: tuple[Literal["maps", "posterior", "cas", "ias", "softmax"], ...] = Field(
+        min_length=1, description="names under pseudo_labels, from left to right"
+    )
+    images: Drawn
+
+
+class FeatureEmbedding(Section):
+    """Figure 6: t-SNE of target features of classes that are easily confused."""
+
+    runs: tuple[str, ...] = Field(min_length=1, description="runs, a panel each")
+    classes: tuple[str, ...] = Field(min_length=2, max_length=6, description="names of true classes")
+    samples_per_class: Count = Field(description="features of each class at most; all have as many as the rarest")
+
+
 class Settings(Section):
     """All settings of an experiment's stages."""
 
@@ -359,3 +390,6 @@ class Settings(Section):
     pseudo_labels: PseudoLabels
     predict: Predict
     overview: Overview
+    qualitative: Qualitative
+    label_comparison: LabelComparison
+    feature_embedding: FeatureEmbedding
