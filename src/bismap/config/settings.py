@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from bismap.config.base import Count, Positive, Section, Share, Size
 
+Assignment = Literal["maps", "posterior", "cas", "ias", "softmax"]
 Precision = Annotated[
     Literal["bf16", "fp16", "fp32"],
     Field(description="number format of the forward pass on CUDA; a CPU takes fp32"),
@@ -342,6 +343,21 @@ class Overview(Section):
     thumb_width: Count = Field(description="width of one picture, pixels")
 
 
+class Plots(Section):
+    """What the plots compare."""
+
+    assignments: tuple[Assignment, ...] = Field(
+        min_length=1, description="assignments in the plot of label curves; `softmax` is what the mixtures must beat"
+    )
+
+    @field_validator("assignments")
+    @classmethod
+    def _none_twice(cls, assignments: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(assignments)) < len(assignments):
+            raise ValueError("names an assignment twice")
+        return assignments
+
+
 class Settings(Section):
     """All settings of an experiment's stages."""
 
@@ -359,3 +375,4 @@ class Settings(Section):
     pseudo_labels: PseudoLabels
     predict: Predict
     overview: Overview
+    plots: Plots
