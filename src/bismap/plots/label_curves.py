@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bismap.plots.style import LINES
+from bismap.plots.style import FAINT, LINES
 from bismap.plots.tables import number, read_rows
 
 MEASURES = {"accuracy": "accuracy of the labels, %", "miou": "mean IoU, %"}
@@ -19,6 +20,7 @@ REGIONS = {
     "tail": "tail classes (the others)",
     "border": "near a border of classes",
 }
+_CIRCLE = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "markeredgewidth": 1.6}
 _COLUMNS = ("setting", "share", "region", "labelled_share", *MEASURES)
 
 
@@ -92,17 +94,22 @@ def draw(figure: Figure, curves: Mapping[str, Mapping[str, LabelCurve]], chosen:
         for ax, region in zip(axes, regions, strict=True):
             for color, (assignment, of_region) in zip(LINES, curves.items(), strict=False):
                 _draw_line(ax, of_region[region], chosen[assignment], measure, color, assignment)
+        axes[0].set_ylim(bottom=0)
     for ax, region in zip(grid[0], regions, strict=True):
         ax.set_title(REGIONS.get(region, region))
     grid[0, 0].set_xlim(0, 100)
     for ax in grid[-1]:
         ax.set_xlabel("pixels of the region that are labelled, %")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels))
+    lines, _ = grid[0, 0].get_legend_handles_labels()
+    figure.legend(
+        handles=[*lines, Line2D([], [], color=FAINT, linestyle="", label="threshold as configured", **_CIRCLE)],
+        loc="outside upper left",
+        ncols=len(lines) + 1,
+    )
 
 
 def _draw_line(ax: Axes, curve: LabelCurve, chosen: Mapping[str, float], measure: str, color: str, label: str) -> None:
     quality = curve.quality[measure]
-    ax.plot(100 * curve.labelled, 100 * quality, color=color, marker=".", markersize=3.5, label=label)
+    ax.plot(100 * curve.labelled, 100 * quality, color=color, marker=".", markersize=3.5, label=label, clip_on=False)
     x, y = chosen_point(curve, chosen, measure)
-    ax.plot(100 * x, 100 * y, color=color, marker="o", markersize=8, markerfacecolor="none", markeredgewidth=1.6)
+    ax.plot(100 * x, 100 * y, color=color, clip_on=False, **_CIRCLE)
