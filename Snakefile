@@ -26,6 +26,9 @@ shell.prefix(f"export PYTHONPATH={quote(workflow.basedir)}/src${{{{PYTHONPATH:+:
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 plan = load_plan(config)
 
 

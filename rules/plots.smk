@@ -72,7 +72,7 @@ rule plot_clusters:
         plot=report(
             "results/{exp}/extractor/plots/clusters.png",
             category="Transferability",
-            labels={"experiment": "{exp}", "plot": "target prototypes"},
+            labels={"experiment": "{exp}", "run": "extractor", "plot": "target prototypes"},
             caption="../workflow/report/plot_clusters.rst",
         ),
     log:

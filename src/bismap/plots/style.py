@@ -14,6 +14,9 @@ LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 """Okabe and Ito's colours, which the colour-blind tell apart; `MAIN` and `ALARM` are two of them."""
 
 SHADES = "Blues"
+WIDTH = 12.0
+"""Inches of every figure."""
+
 PANEL_COLUMNS = 5
 
 _STYLE = {
@@ -52,10 +55,10 @@ _STYLE = {
 
 
 @contextmanager
-def svg(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure of so many inches to draw on, written to ``path`` at the end, whatever the user's matplotlibrc says."""
+def svg(path: Path, height: float) -> Iterator[Figure]:
+    """A figure of `WIDTH` by ``height`` inches to draw on, written to ``path`` at the end; no matplotlibrc is read."""
     with style.context(_STYLE, after_reset=True):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         yield figure
         figure.savefig(path, format="svg", metadata={"Date": None})
 

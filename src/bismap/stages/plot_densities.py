@@ -11,5 +11,5 @@ def run(job: Job) -> None:
     manifests = job.input_list("scores")
     _, grid, names = read_grid(manifests)
     found = spread(read_histogram(manifests, len(names)), job.settings["threshold"], grid, names)
-    with svg(job.out / "densities.svg", 14, height(found)) as figure:
+    with svg(job.out / "densities.svg", height(found)) as figure:
         draw(figure, found)

@@ -9,5 +9,5 @@ def run(job: Job) -> None:
     """Write label_curves.svg; the curves come in the order of ``assignments``."""
     chosen = dict(job.settings["assignments"])
     curves = dict(zip(chosen, map(read_label_curve, job.input_list("curves")), strict=True))
-    with svg(job.out / "label_curves.svg", 14, 6.2) as figure:
+    with svg(job.out / "label_curves.svg", 6.2) as figure:
         draw(figure, curves, chosen)

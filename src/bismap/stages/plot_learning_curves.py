@@ -8,5 +8,5 @@ from bismap.plots.style import svg
 def run(job: Job) -> None:
     """Write learning_curves.svg."""
     curves = read_curves(job.input("metrics"))
-    with svg(job.out / "learning_curves.svg", 14, height(curves)) as figure:
+    with svg(job.out / "learning_curves.svg", height(curves)) as figure:
         draw(figure, curves)

@@ -9,5 +9,5 @@ from bismap.plots.style import svg
 def run(job: Job) -> None:
     """Write mixtures.svg."""
     fitted = read_fitted(shards.folder(job.input("prototypes")))
-    with svg(job.out / "mixtures.svg", 14, sum(heights(fitted))) as figure:
+    with svg(job.out / "mixtures.svg", sum(heights(fitted))) as figure:
         draw(figure, fitted)

@@ -13,5 +13,5 @@ def run(job: Job) -> None:
     items = dataset.items(job.settings["source"]["split"])
     maps = shards.files(job.input_list("transferability"), ".png")
     counts = count_weights(dataset, items, maps, job.threads)
-    with svg(job.out / "transferability.svg", 14, height(counts)) as figure:
+    with svg(job.out / "transferability.svg", height(counts)) as figure:
         draw(figure, counts, dataset.classes.names)
