@@ -125,9 +125,16 @@ def _draw_all(ax: Axes, found: Spread) -> None:
     ax.set_title(f"all {found.total:,} target pixels; {outside}")
     ax.set_xlabel("max log density, nat")
     ax.set_ylabel("% of all pixels")
-    side = "left" if found.threshold < found.edges[[0, -1]].mean() else "right"
-    text = f" δ = {found.threshold:g} nat \n keeps {kept:.1%} "
-    ax.annotate(text, (found.threshold, 0.97), xycoords=("data", "axes fraction"), ha=side, va="top", fontsize=9)
+    to_the_right = found.threshold < found.edges[[0, -1]].mean()
+    ax.annotate(
+        f"δ = {found.threshold:g} nat\nkeeps {kept:.1%}",
+        (found.threshold, 0.97),
+        xycoords=("data", "axes fraction"),
+        xytext=(5 if to_the_right else -5, 0),
+        textcoords="offset points",
+        ha="left" if to_the_right else "right",
+        va="top",
+    )
 
 
 def _draw_class(ax: Axes, found: Spread, trainid: int) -> None:

@@ -21,7 +21,7 @@ TITLES = {
     "distillation": ("distillation, unweighted", "nat"),
     "lr": ("learning rate of the backbone", ""),
     "ema_distance": ("student to mean teacher", "relative distance"),
-    "unlabelled_crops": ("crops without a label", "crops a row"),
+    "unlabelled_crops": ("crops without a label", "crops a value"),
 }
 """Title and unit of the columns; one that is not here is drawn under its own name."""
 
