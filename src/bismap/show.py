@@ -22,6 +22,7 @@ def show(folder: Path) -> str:
 _WORTH_A_LOOK = (
     "*.json",
     "*/overview.png",
+    "*/plots/",
     "*/pseudo_labels/*/*-of-*/",
     "*/transferability/*-of-*/",
     "stylized/*-of-*/",

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from playwright.sync_api import sync_playwright
 from snakemake.exceptions import WorkflowError
 from workflow.plan import load_plan
 from workflow.settings import stage_settings
@@ -31,6 +32,8 @@ OF_THE_METHOD = [
     "bismap_distilled/plots/learning_curves.svg",
     "bismap_distilled/overview.png",
 ]
+TARGET = "results/gta/bismap/plots.csv"
+CHROMIUM = Path("/usr/bin/chromium")
 RULES = (ROOT / "rules" / "plots.smk").read_text()
 
 
@@ -116,19 +119,49 @@ def test_a_plot_asks_for_what_it_is_made_from_and_no_more(tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.slow
-def test_the_report_holds_every_plot_and_its_caption(finish):
+@pytest.fixture(scope="module")
+def report(finish) -> Path:
+    """The report of a finished experiment."""
     folder = finish("gta")
-    target = "results/gta/bismap/plots.csv"
-    snakemake(folder, "--cores", "2", target)
-    listed = [line.split(",")[0] for line in (folder / target).read_text().splitlines()[1:]]
-    assert listed == OF_THE_METHOD[: OF_THE_METHOD.index("bismap/overview.png") + 1]
+    snakemake(folder, "--cores", "2", TARGET)
     style = ["--report-stylesheet", str(ROOT / "workflow" / "report" / "report.css")]
-    snakemake(folder, "--report", "report.html", *style, target)
-    report = (folder / "report.html").read_text()
+    snakemake(folder, "--report", "report.html", *style, TARGET)
+    return folder / "report.html"
+
+
+@pytest.mark.slow
+def test_the_report_holds_every_plot_and_its_caption(report):
+    results = report.parent / "results" / "gta"
+    listed = [line.split(",")[0] for line in (report.parent / TARGET).read_text().splitlines()[1:]]
+    assert listed == OF_THE_METHOD[: OF_THE_METHOD.index("bismap/overview.png") + 1]
+    text = report.read_text()
     for path in listed:
-        content = (folder / "results" / "gta" / path).read_bytes()
-        assert base64.b64encode(content).decode() in report, path
+        assert base64.b64encode((results / path).read_bytes()).decode() in text, path
+    said = re.sub(r"\W+", " ", text)
     for path in (ROOT / "workflow" / "report").glob("plot_*.rst"):
-        assert "<strong>Look for</strong>" in report
-        assert re.sub(r"\W+", " ", path.read_text()[:40]).strip() in re.sub(r"\W+", " ", report), path.name
+        assert re.sub(r"\W+", " ", path.read_text()[:40]).strip() in said, path.name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium")
+def test_the_report_opens_without_a_network_and_shows_pictures_from_their_top(report):
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        page = browser.new_context(offline=True, viewport={"width": 1280, "height": 300}).new_page()
+        asked, errors = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", errors.append)
+        page.goto(report.as_uri())
+        for category in ("Training", "Transferability", "Prototypes", "Pseudo-labels", "Overview"):
+            page.get_by_text("Results", exact=False).first.wait_for()
+            page.get_by_text(category, exact=True).first.click()
+            page.locator("table a").first.click()
+            picture = page.locator("img").last
+            picture.wait_for()
+            assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 400, category
+            assert picture.bounding_box()["y"] >= 0, category
+            page.goto(report.as_uri())
+        browser.close()
+    assert errors == []
+    assert {url for url in asked if not url.startswith(("data:", "blob:"))} == {report.as_uri()}
