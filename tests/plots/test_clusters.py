@@ -123,6 +123,8 @@ def test_prototypes_that_do_not_fit_their_table_are_named(tmp_path):
     ]  # fmt: skip
     with pytest.raises(BismapError, match="4 clusters, but 5 centres"):
         read_prototypes(prototypes(tmp_path / "b", [5, 4, 3, 2]))
+    with pytest.raises(BismapError, match=r"clusters\.csv: expected a whole number in column size, found `1\.5`"):
+        read_prototypes(prototypes(tmp_path / "d", [1, 1, 1.5, 1, 1]))
     folder = prototypes(tmp_path / "c", [1] * 5)
     (folder / "centres.safetensors").write_bytes(b"{}")
     with pytest.raises(BismapError, match=r"centres\.safetensors: no centres"):

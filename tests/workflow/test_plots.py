@@ -151,7 +151,7 @@ def test_the_report_opens_without_a_network_and_shows_pictures_from_their_top(re
         page = browser.new_context(offline=True, viewport={"width": 1280, "height": 300}).new_page()
         asked, errors = [], []
         page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", errors.append)
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(report.as_uri())
         for category in ("Training", "Transferability", "Prototypes", "Pseudo-labels", "Overview"):
             page.get_by_text("Results", exact=False).first.wait_for()

@@ -15,7 +15,7 @@ from bismap.data.images import read_image
 from bismap.errors import BismapError
 from bismap.extractor.cell_store import CellShard
 from bismap.inspect.sheet import EMPTY, FAINT, GAP, INK, MARGIN, PAPER, SMALL, TITLE
-from bismap.plots.tables import number, read_rows
+from bismap.plots.tables import count, number, read_rows
 from bismap.transferability.nearest import nearest
 
 MOST = 48
@@ -75,7 +75,10 @@ def read_prototypes(folder: Path) -> Prototypes:
     """
     table = folder / "clusters.csv"
     rows = read_rows(table, ("cluster", "size", "mean_distance"), "target_prototypes")
-    clusters = [Cluster(int(row["cluster"]), int(row["size"]), number(row, "mean_distance", table)) for row in rows]
+    clusters = [
+        Cluster(count(row, "cluster", table), count(row, "size", table), number(row, "mean_distance", table))
+        for row in rows
+    ]
     try:
         centres = load_file(folder / "centres.safetensors")["centres"]
     except (OSError, SafetensorError, KeyError) as error:

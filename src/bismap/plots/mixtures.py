@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bismap.errors import BismapError
 from bismap.plots.style import ALARM, FAINT, INK, MAIN, matrix, panel_grid, panel_rows, remark
-from bismap.plots.tables import number, read_rows
+from bismap.plots.tables import count, number, read_rows
 from bismap.prototypes.mixtures import CLASSES, Mixture, Mixtures, load_mixtures, polynomials
 
 
@@ -59,21 +59,22 @@ def read_fits(folder: Path, mixtures: Mixtures) -> tuple[list[ClassFit], list[st
     Raises:
         BismapError: if a table is missing or does not fit the mixtures.
     """
+    table = folder / "traces.csv"
     traces: dict[int, list[float]] = {}
-    for row in read_rows(folder / "traces.csv", ("class", "step", "mean_log_likelihood"), "source_prototypes"):
-        traces.setdefault(int(row["class"]), []).append(number(row, "mean_log_likelihood", folder / "traces.csv"))
+    for row in read_rows(table, ("class", "step", "mean_log_likelihood"), "source_prototypes"):
+        traces.setdefault(count(row, "class", table), []).append(number(row, "mean_log_likelihood", table))
     fits, absent = [], []
     columns = ("class", "name", "samples", "converged", "status")
     for row in read_rows(folder / CLASSES, columns, "source_prototypes"):
-        trainid = int(row["class"])
+        trainid, samples = (count(row, name, folder / CLASSES) for name in ("class", "samples"))
         if row["status"] == "absent":
             absent.append(row["name"])
             continue
         if trainid not in traces:
-            raise BismapError(f"{folder / 'traces.csv'}: no row of class {row['name']}; run `source_prototypes` again")
+            raise BismapError(f"{table}: no row of class {row['name']}; run `source_prototypes` again")
         weights = np.sort(mixtures.weights[trainid].numpy())[::-1]
         converged = row["converged"] == "1"
-        fits.append(ClassFit(trainid, row["name"], int(row["samples"]), converged, np.array(traces[trainid]), weights))
+        fits.append(ClassFit(trainid, row["name"], samples, converged, np.array(traces[trainid]), weights))
     return fits, absent
 
 
@@ -85,9 +86,9 @@ def log_density(mixture: Mixture, points: torch.Tensor) -> torch.Tensor:
 
 def neighbours(mixtures: Mixtures) -> Neighbours:
     """Nearest other class of every component."""
-    count = len(mixtures)
-    shares, margins = np.zeros((count, count)), np.full(count, np.nan)
-    present = [trainid for trainid in range(count) if mixtures.weights[trainid] is not None]
+    classes = len(mixtures)
+    shares, margins = np.zeros((classes, classes)), np.full(classes, np.nan)
+    present = [trainid for trainid in range(classes) if mixtures.weights[trainid] is not None]
     if len(present) < 2:
         return Neighbours(shares, margins)
     for trainid in present:

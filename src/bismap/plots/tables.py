@@ -42,3 +42,15 @@ def number(row: dict[str, str], column: str, path: Path) -> float:
         return float(row[column])
     except ValueError:
         raise BismapError(f"{path}: expected a number in column {column}, found `{row[column]}`") from None
+
+
+def count(row: dict[str, str], column: str, path: Path) -> int:
+    """A cell as a whole number.
+
+    Raises:
+        BismapError: if it is none.
+    """
+    value = number(row, column, path)
+    if not value.is_integer():
+        raise BismapError(f"{path}: expected a whole number in column {column}, found `{row[column]}`")
+    return int(value)
