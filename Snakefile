@@ -2,6 +2,7 @@
 #
 #   results/{experiment}/{run}.json               per-class IoU of a run; `bismap_distilled` is the method's end
 #   results/{experiment}/{run}/overview.png       what the run saw, labelled and predicted
+#   results/{experiment}/{run}/plots.csv          all plots of the run and of those behind it (docs/plots.md)
 #   results/{experiment}/{run}/pseudo_labels/     target labels, one PNG an image
 #   results/{experiment}/{run}/transferability/   source weights, one PNG an image
 #   results/{experiment}/tables/, figures/        runs side by side, as in the paper (docs/tables.md)
@@ -26,6 +27,9 @@ shell.prefix(f"export PYTHONPATH={quote(workflow.basedir)}/src${{{{PYTHONPATH:+:
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 plan = load_plan(config)
 
 
@@ -40,6 +44,7 @@ include: "rules/pseudo_labels.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/plots.smk"
 
 
 rule all:

@@ -64,7 +64,7 @@ rule overview:
         overview=report(
             "results/{exp}/{run}/overview.png",
             category="Overview",
-            labels={"experiment": "{exp}", "run": "{run}"},
+            labels={"experiment": "{exp}", "run": "{run}", "plot": "overview"},
             caption="../workflow/report/overview.rst",
         ),
     log:

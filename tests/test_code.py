@@ -33,12 +33,16 @@ def test_packages_count_only_on_demand(tmp_path, upgrade):
 USERS = {
     "faiss-gpu": {"source_prototypes", "target_prototypes"},
     "torch": {"train", "features", "source_prototypes", "extractor", "extract", "class_entropy", "densities", "predict",
-              "weights", "category_anchors", "anchor_gaps", "confidences", "posteriors", "feature_embedding"},
+              "weights", "category_anchors", "anchor_gaps", "confidences", "posteriors", "feature_embedding",
+              "plot_mixtures"},
     "numba": {"stylize", "source_prototypes", "target_prototypes", "source_distances", "densities", "posteriors",
-              "anchor_gaps"},
-    "zarr": {"features", "source_prototypes", "extract", "target_prototypes", "source_distances"},
+              "anchor_gaps", "plot_clusters"},
+    "zarr": {"features", "source_prototypes", "extract", "target_prototypes", "source_distances",
+             "plot_clusters"},
     "scipy": {"stylize", "pseudo_label_curve"},
     "scikit-learn": {"feature_embedding"},
+    "matplotlib": {f"plot_{name}" for name in ("learning_curves", "mixtures", "densities", "label_curves",
+                                               "transferability")},
 }  # fmt: skip
 
 

@@ -16,17 +16,27 @@ _BLOCKS = re.compile(rb"layer3\.(\d+)\.conv1\.weight")
 _BACKBONES = {6: "resnet50", 23: "resnet101"}  # by the blocks of layer3
 
 
+def has_labels(scope: Scope, raw: RawData, role: str) -> bool:
+    """True if an image of the split of a role (source, adapt, evaluate) has a label.
+
+    Raises:
+        BismapError: if the data set or the split is missing.
+    """
+    name, split = scope.dataset(role), scope.split(role)
+    raw.count(name, split)  # says what is missing, if the folder or the split is
+    return bool(raw.dataset(name).render) or any(file.label for file in raw.files(name) if file.split == split)
+
+
 def check_labels(scope: Scope, raw: RawData, role: str) -> None:
     """Check that the split of a role (source, adapt, evaluate) has labels; `index` names single ones that lack.
 
     Raises:
         BismapError: if not one image has a label, or the data set is missing.
     """
+    if has_labels(scope, raw, role):
+        return
     name, split = scope.dataset(role), scope.split(role)
     dataset = raw.dataset(name)
-    raw.count(name, split)  # says what is missing, if the folder or the split is
-    if dataset.render or any(file.label for file in raw.files(name) if file.split == split):
-        return
     setting = "source.split" if role == "source" else f"target.{role}"
     raise BismapError(
         f"data set `{name}` has no labels of split `{split}` in {raw.root(name)}, but they are needed "

@@ -23,7 +23,9 @@ from workflow.checks import (
     check_named_classes,
     check_subsets,
     check_weights,
+    has_labels,
 )
+from workflow.plots import plot_paths
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
 from workflow.settings import stage_settings, stage_setup
@@ -302,6 +304,26 @@ class Plan:
             "target_index": [_index(scope.target_dataset)],
             "models": [f"{scope.folder}/{run}/model.safetensors" for run in runs],
         }
+
+    def densities(self, wildcards: Any) -> list[str]:
+        return self._shards(self.scope(wildcards), f"{wildcards.run}/densities", "adapt")
+
+    @_told_plainly
+    def transferability(self, wildcards: Any) -> list[str]:
+        return self._shards(self.scope(wildcards), f"{wildcards.run}/transferability", "source")
+
+    @_told_plainly
+    def label_curves(self, wildcards: Any) -> list[str]:
+        scope = self.scope(wildcards)
+        check_labels(scope, self.raw, "adapt")
+        folder = f"{scope.folder}/{wildcards.run}/pseudo_labels"
+        return [f"{folder}/{assignment}.curve.csv" for assignment in scope.settings.plots.assignments]
+
+    @_told_plainly
+    def plots(self, wildcards: Any) -> list[str]:
+        scope = self.scope(wildcards)
+        paths = plot_paths(scope, wildcards.run, has_labels(scope, self.raw, "adapt"))
+        return [f"{scope.folder}/{path}" for path in paths]
 
     def _source_images(self, scope: Scope, run: str) -> list[str]:
         return self._shards(scope, "stylized", "source") if scope.run(run).source == "stylized" else []

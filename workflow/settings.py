@@ -6,6 +6,8 @@ from typing import Any
 from bismap.config import Config
 from bismap.errors import BismapError
 from bismap.verbs import VERBS
+from workflow.checks import has_labels
+from workflow.plots import plot_paths
 from workflow.raw import RawData
 from workflow.scope import Scope, split_seed
 from workflow.tables import table_settings
@@ -20,7 +22,10 @@ def stage_settings(stage: str, config: Config, raw: RawData, wildcards: Any) -> 
     if stage == "weights":
         weights = config.weights[wildcards.weights]
         return {"kind": weights.kind, "sha256": weights.sha256}
-    return _OF_EXPERIMENT[stage](Scope.of(config, wildcards.exp), wildcards)
+    scope = Scope.of(config, wildcards.exp)
+    if stage == "plots":
+        return {"paths": plot_paths(scope, wildcards.run, has_labels(scope, raw, "adapt"))}
+    return _OF_EXPERIMENT[stage](scope, wildcards)
 
 
 def stage_setup(stage: str, config: Config, raw: RawData, wildcards: Any) -> Settings:
@@ -193,9 +198,14 @@ def _ias_thresholds(scope: Scope, wildcards: Any) -> Settings:
 def _pseudo_labels(scope: Scope, wildcards: Any) -> Settings:
     if wildcards.assignment == "ias":  # its thresholds are an input
         return {"threshold": None}
-    section = _plain(getattr(scope.settings.pseudo_labels, wildcards.assignment))
+    return {"threshold": _threshold(scope, wildcards.assignment)}
+
+
+def _threshold(scope: Scope, assignment: str) -> Settings:
+    """The one threshold for all of an assignment that has one: ``{"least": score}`` or ``{"share": s}``."""
+    section = _plain(getattr(scope.settings.pseudo_labels, assignment))
     (given,) = ({"share" if name == "share" else "least": v} for name, v in section.items() if v is not None)
-    return {"threshold": given}
+    return given
 
 
 def _pseudo_label_quality(scope: Scope, wildcards: Any) -> Settings:
@@ -250,6 +260,32 @@ def _feature_embedding(scope: Scope, wildcards: Any) -> Settings:
     return {"target": _side(scope, "evaluate"), "seed": scope.seed, **_plain(scope.settings.feature_embedding)}
 
 
+def _plot_densities(scope: Scope, wildcards: Any) -> Settings:
+    return {"threshold": _threshold(scope, "maps")}
+
+
+def _plot_label_curves(scope: Scope, wildcards: Any) -> Settings:
+    # A list: the curves are given in its order, which sorted keys would change.
+    assignments = scope.settings.plots.assignments
+    return {"assignments": [[assignment, _chosen(scope, assignment)] for assignment in assignments]}
+
+
+def _chosen(scope: Scope, assignment: str) -> Settings:
+    """The point of an assignment's curve that is configured: its share, or its `setting`."""
+    if assignment == "ias":
+        return {"setting": scope.settings.pseudo_labels.ias.alpha}
+    given = _threshold(scope, assignment)
+    return given if "share" in given else {"setting": given["least"]}
+
+
+def _plot_transferability(scope: Scope, wildcards: Any) -> Settings:
+    return {"source": {"split": scope.split("source")}}
+
+
+def _plot_clusters(scope: Scope, wildcards: Any) -> Settings:
+    return {"target": {"split": scope.split("adapt")}}
+
+
 _OF_DATASET: dict[str, Callable[[Config, RawData, str], Settings]] = {"render": _render, "index": _index}
 
 _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
@@ -279,4 +315,10 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "qualitative": _qualitative,
     "label_comparison": _label_comparison,
     "feature_embedding": _feature_embedding,
+    "plot_learning_curves": _nothing,
+    "plot_mixtures": _nothing,
+    "plot_densities": _plot_densities,
+    "plot_label_curves": _plot_label_curves,
+    "plot_transferability": _plot_transferability,
+    "plot_clusters": _plot_clusters,
 }

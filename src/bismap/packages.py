@@ -19,6 +19,7 @@ _DISTRIBUTIONS = {
     "imagecodecs": ("imagecodecs",),
     "zarr": ("zarr",),
     "pandas": ("pandas",),
+    "matplotlib": ("matplotlib",),
 }
 
 

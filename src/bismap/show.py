@@ -24,6 +24,7 @@ _WORTH_A_LOOK = (
     "tables/*.md",
     "figures/*.png",
     "*/overview.png",
+    "*/plots/",
     "*/pseudo_labels/*/*-of-*/",
     "*/transferability/*-of-*/",
     "stylized/*-of-*/",

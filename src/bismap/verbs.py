@@ -213,4 +213,39 @@ VERBS: dict[str, Verb] = {
         outputs=_FIGURE,
         gpu=True,
     ),
+    "plot_learning_curves": Verb(
+        "draw loss terms, learning rate and distance to the mean teacher",
+        inputs={"metrics": "metrics.csv of the run"},
+        outputs={"plot": "learning_curves.svg"},
+    ),
+    "plot_mixtures": Verb(
+        "draw EM traces, component weights and nearest classes of the mixtures",
+        inputs={"prototypes": "manifest of the source prototypes"},
+        outputs={"plot": "mixtures.svg"},
+    ),
+    "plot_densities": Verb(
+        "draw histograms of the log densities of target pixels, with the threshold",
+        inputs={"scores": "all shard manifests of the densities"},
+        outputs={"plot": "densities.svg"},
+    ),
+    "plot_label_curves": Verb(
+        "draw quality of pseudo-labels against the share labelled",
+        inputs={"curves": "{assignment}.curve.csv of each assignment"},
+        outputs={"plot": "label_curves.svg"},
+    ),
+    "plot_transferability": Verb(
+        "draw histograms of the weights of source pixels by class",
+        inputs=_SOURCE | {"transferability": "all shard manifests of the transferability maps"},
+        outputs={"plot": "transferability.svg"},
+    ),
+    "plot_clusters": Verb(
+        "show the image cells nearest to each target prototype",
+        inputs=_TARGET | _CELLS | {"centres": "manifest of the target prototypes"},
+        outputs={"plot": "clusters.png"},
+    ),
+    "plots": Verb(
+        "list the plots of a run and of all runs behind it",
+        inputs={"files": "the plots"},
+        outputs={"plots": "plots.csv"},
+    ),
 }

@@ -296,6 +296,7 @@ SHARED = {
 
 # Leaves that cannot be flipped alone in this experiment, and where they are tested.
 ELSEWHERE = {
+    "settings.plots.assignments": "no run asks for plots: test_plots.py",
     "settings.extractor.weights": "takes a weights file: test_other_sources.py",
     "datasets.gta5.layout": "takes a data set of another layout: test_other_sources.py",
     "datasets.cityscapes.layout": "takes a data set of another layout: test_other_sources.py",

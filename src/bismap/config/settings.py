@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from bismap.config.base import Count, Positive, Section, Share, Size
 
+Assignment = Literal["maps", "posterior", "cas", "ias", "softmax"]
 Precision = Annotated[
     Literal["bf16", "fp16", "fp32"],
     Field(description="number format of the forward pass on CUDA; a CPU takes fp32"),
@@ -359,7 +360,7 @@ class LabelComparison(Section):
     """Figure 5: pseudo-labels of several assignments of one teacher."""
 
     run: str = Field(description="the teacher")
-    assignments: tuple[Literal["maps", "posterior", "cas", "ias", "softmax"], ...] = Field(
+    assignments: tuple[Assignment, ...] = Field(
         min_length=1, description="names under pseudo_labels, from left to right"
     )
     images: Drawn
@@ -371,6 +372,21 @@ class FeatureEmbedding(Section):
     runs: tuple[str, ...] = Field(min_length=1, description="runs, a panel each")
     classes: tuple[str, ...] = Field(min_length=2, max_length=6, description="names of true classes")
     samples_per_class: Count = Field(description="features of each class at most; all have as many as the rarest")
+
+
+class Plots(Section):
+    """What the plots compare."""
+
+    assignments: tuple[Assignment, ...] = Field(
+        min_length=1, description="assignments in the plot of label curves; `softmax` is what the mixtures must beat"
+    )
+
+    @field_validator("assignments")
+    @classmethod
+    def _none_twice(cls, assignments: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(assignments)) < len(assignments):
+            raise ValueError("names an assignment twice")
+        return assignments
 
 
 class Settings(Section):
@@ -393,3 +409,4 @@ class Settings(Section):
     qualitative: Qualitative
     label_comparison: LabelComparison
     feature_embedding: FeatureEmbedding
+    plots: Plots
