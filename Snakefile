@@ -16,6 +16,7 @@ from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
 
+from workflow.asked import note_jobs
 from workflow.plan import load_plan
 
 # Conda environments hold the dependencies; the package itself is this checkout's.
@@ -37,6 +38,10 @@ include: "rules/train.smk"
 include: "rules/transferability.smk"
 include: "rules/pseudo_labels.smk"
 include: "rules/evaluate.smk"
+
+
+onstart:
+    note_jobs(workflow.dag)
 
 
 rule all:

@@ -31,9 +31,9 @@ class Trainer:
     """Trains ``net`` in place.
 
     All randomness follows from the seed and the step, so the state is the weights, the optimiser, the mean
-    teacher, the gradient scaler, the metrics and the validation's rows; a training that is killed and resumed ends where one that
-    ran through does, bit by bit on a CPU with as many threads. Several processes share the crops of each step;
-    their gradients are those of the whole step, and a training may go on with another number of them.
+    teacher, the gradient scaler, the metrics and the validation's rows; a training that is killed and resumed
+    ends where one that ran through does, bit by bit on a CPU with as many threads. Several processes share the crops of
+    each step; their gradients are those of the whole step, and a training may go on with another number of them.
     """
 
     def __init__(

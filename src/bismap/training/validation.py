@@ -1,4 +1,4 @@
-"""IoU of each class on the evaluation split as a training goes. It is looked at; it chooses no model and stops nothing."""
+"""IoU of each class on the evaluation split as a training goes: to be looked at, it chooses and stops nothing."""
 
 import csv
 import logging
