@@ -36,7 +36,7 @@ class JobLog:
         begin: the first line, None where it is not written yet.
         since: when that was, ``YYYY-MM-DD HH:MM:SS``.
         step: the newest step line of a training.
-        last: the newest message.
+        last: the newest message after the first line.
         error: the newest error, in one line.
         done: whether the stage told its end.
         stopped: whether it was told to stop and has saved its state.
@@ -73,13 +73,14 @@ def read_log(path: Path) -> JobLog | None:
         return None
     head = _records(_lines(path, 0, _HEAD))
     tail = _records(_lines(path, max(status.st_size - _TAIL, 0), _TAIL))
+    said = [record.message for record in tail if not _BEGIN.fullmatch(record.message)]
     steps = (read_step(record.message) for record in reversed(tail))
     errors = (record.error() for record in reversed(tail) if record.level == "ERROR")
     return JobLog(
         read_begin(path),
         head[0].time if head else None,
         next((step for step in steps if step), None),
-        tail[-1].message if tail else None,
+        said[-1] if said else None,
         next(errors, None),
         any(_DONE.fullmatch(record.message) for record in tail),
         any(record.message.startswith(_STOPPED) for record in tail),

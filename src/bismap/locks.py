@@ -208,6 +208,13 @@ def _owner_is_dead(owner: str) -> bool:
         return True
     except PermissionError:
         return False
+    return _is_zombie(int(pid))
+
+
+def _is_zombie(pid: int) -> bool:
+    """True for a process that has ended and that its parent has not asked about, which it may never do."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
     return False
 
 

@@ -28,8 +28,7 @@ class Run:
     def planned(self, fields: Mapping[str, Any]) -> str:
         """Take how many jobs of each rule are to be done."""
         counts = dict(fields["stats"])
-        self._total = counts.pop("total")
-        counts.pop("all", None)
+        self._total = counts.pop("total") - counts.pop("all", 0)  # `all` does nothing
         return f"{_clock()} {self._total} jobs to do: " + ", ".join(f"{count} {rule}" for rule, count in counts.items())
 
     def started(self, fields: Mapping[str, Any]) -> None:
@@ -41,9 +40,11 @@ class Run:
 
     def finished(self, fields: Mapping[str, Any]) -> str | None:
         """Take that a job is done."""
-        self._done += 1
         job = self._pop(fields["job_id"])
-        return job and f"{_clock()} [{self._done} of {self._total}] {name_of(job)} finished"
+        if job is None:
+            return None
+        self._done += 1
+        return f"{_clock()} [{self._done} of {self._total}] {name_of(job)} finished"
 
     def failed(self, fields: Mapping[str, Any]) -> str | None:
         """Take that a job has failed; None if its log does not say why."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from bismap.job_log import JobLog, read_begin, read_log
 from bismap.locks import Holder, holder_of
@@ -104,29 +105,30 @@ def examine(results: Path, job: AskedJob) -> JobStatus:
     """
     path = results / "logs" / job.log
     store = Store(results / ".store")
-    linked = not job.output or (results / job.output).exists()
     begin = read_begin(path)
-    done = linked and begin is not None and (store.entry(begin.stage, begin.key) / ENTRY).is_file()
     group, part = _place(job)
-    if done:
-        return JobStatus(group, job.stage, part, State.FINISHED, path)
+
+    def stands(state: State, **more: Any) -> JobStatus:
+        return JobStatus(group, job.stage, part, state, path, **more)
+
+    def ended() -> JobStatus:
+        # Somebody may have removed the public path: then the next run links it anew.
+        linked = not job.output or (results / job.output).exists()
+        return stands(State.FINISHED if linked else State.NOT_BEGUN)
+
     log = read_log(path)
-    if log is None or (begin is None and log.done):  # logs may be removed, and once did not name their key
-        found = bool(job.output) and linked if log is None else linked
-        return JobStatus(group, job.stage, part, State.FINISHED if found else State.NOT_BEGUN, path)
+    if log is None:  # logs may be removed
+        return ended() if job.output else stands(State.NOT_BEGUN)
     holder = store.holder(begin.stage, begin.key) if begin else None
+    alive = holder is not None and holder.alive
+    # Looked for after the lock: a job lets go of its lock when its result is there.
+    made = (store.entry(begin.stage, begin.key) / ENTRY).is_file() if begin else log.done
+    if made and not alive and log.error is None:
+        return ended()
     state = _state(log, holder)
-    if state is State.DEAD and begin and (store.entry(begin.stage, begin.key) / ENTRY).is_file():
-        # Ended while this was looked at; or somebody has removed the public path: then the next run links it anew.
-        again = not job.output or (results / job.output).exists()
-        return JobStatus(group, job.stage, part, State.FINISHED if again else State.NOT_BEGUN, path)
     owner = holder or (holder_of(begin.owner) if begin else None)
-    return JobStatus(
-        group,
-        job.stage,
-        part,
+    return stands(
         state,
-        path,
         since=log.since,
         holder=owner.name if owner else None,
         saved=store.saved_step(begin.stage, begin.key) if begin and state in (State.DEAD, State.FAILED) else None,
