@@ -6,7 +6,7 @@ a running stage it reads from the stage's log file, so jobs on a cluster are sho
 
 import sys
 from collections.abc import Callable
-from logging import WARNING, LogRecord
+from logging import LogRecord
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -60,13 +60,17 @@ class LogHandler(LogHandlerBase):
             DefaultFilter(common.quiet, common.debug_dag, common.verbose, common.dryrun, common.printshellcmds)
         )
         self._run = Run()
-        self._panel = Panel(sys.stderr, self._run) if sys.stderr.isatty() and not common.dryrun else None
+        live = self._own.can_color_tty() and not (common.quiet or self._is_told_all())
+        self._panel = Panel(sys.stderr, self._run) if live else None
+
+    def _is_told_all(self) -> bool:
+        common = self.common_settings
+        return common.dryrun or common.verbose or common.debug_dag
 
     def emit(self, record: LogRecord) -> None:
         """Show one record."""
-        common = self.common_settings
         event = getattr(record, "event", None)
-        if common.dryrun or common.verbose or common.debug_dag:
+        if self._is_told_all():
             self._pass_on(record)
         elif event in _TAKEN:
             self._take(event, record)
@@ -78,12 +82,12 @@ class LogHandler(LogHandlerBase):
         if event == LogEvent.JOB_ERROR and (line is None or self.common_settings.show_failed_logs):
             self._pass_on(record)
         elif line is not None:
-            self._print(line)
+            self._print(line, record)
         if event == LogEvent.JOB_INFO and self._panel:
             self._panel.start()
 
-    def _print(self, line: str) -> None:
-        if self._own.filter(LogRecord("", WARNING, "", 0, line, (), None)):  # not with --quiet all
+    def _print(self, line: str, record: LogRecord) -> None:
+        if self._own.filter(record):
             self._above_panel(lambda: print(line, file=sys.stderr, flush=True))
 
     def _pass_on(self, record: LogRecord) -> None:
