@@ -11,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 
 demo: $(READY)  ## run the whole method on rendered streets and say where to look
 	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete results/demo/bismap_distilled.json results/demo/bismap/overview.png
-	@$(BIN)/python -m bismap show results/demo
+	@-$(BIN)/python -m bismap status results/demo
 
 test: $(READY) lint  ## the tests, under 15 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not slow"

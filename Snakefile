@@ -18,6 +18,7 @@ from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
 
+from workflow.asked import note_jobs
 from workflow.plan import load_plan
 
 # Conda environments hold the dependencies; the package itself is this checkout's.
@@ -45,6 +46,10 @@ include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/plots.smk"
+
+
+onstart:
+    note_jobs(workflow.dag)
 
 
 rule all:

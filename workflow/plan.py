@@ -163,10 +163,13 @@ class Plan:
         check_labels(scope, self.raw, "source")
         check_classes(scope, self.raw)
         check_class_values(scope, self.raw)
+        validated = scope.settings.training.validate_every is not None
+        if validated:
+            check_labels(scope, self.raw, "evaluate")
         teacher = [f"{scope.folder}/{run.teacher}/model.safetensors"] if run.objective == "distill" else []
         return {
             "source_index": [_index(scope.source_dataset)],
-            "target_index": [_index(scope.target_dataset)] if run.teacher else [],
+            "target_index": [_index(scope.target_dataset)] if run.teacher or validated else [],
             "stylized": self._source_images(scope, wildcards.run),
             "transferability": self._transferability(scope, wildcards.run),
             "pseudo_labels": self._target_labels(scope, wildcards.run),

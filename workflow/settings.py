@@ -9,7 +9,7 @@ from bismap.verbs import VERBS
 from workflow.checks import has_labels
 from workflow.plots import plot_paths
 from workflow.raw import RawData
-from workflow.scope import Scope, split_seed
+from workflow.scope import RESULTS, Scope, split_seed
 from workflow.tables import table_settings
 
 Settings = dict[str, Any]
@@ -41,11 +41,17 @@ def stage_setup(stage: str, config: Config, raw: RawData, wildcards: Any) -> Set
         "device": scope.experiment.device,
     }
     if stage == "train":
-        return setup | {"save_every": scope.settings.training.save_every}
+        return _train_setup(setup, scope, wildcards)
     if VERBS[stage].sharded:
         role = _dealt(stage, scope, wildcards)
         return setup | {"images": raw.count(scope.dataset(role), scope.split(role))}
     return setup
+
+
+def _train_setup(setup: Settings, scope: Scope, wildcards: Any) -> Settings:
+    training = scope.settings.training
+    events = {"tensorboard": f"{RESULTS}/logs/{scope.name}/{wildcards.run}/tensorboard"} if training.tensorboard else {}
+    return setup | {"roots": setup["roots"] | events, "save_every": training.save_every}
 
 
 def _dealt(stage: str, scope: Scope, wildcards: Any) -> str:
@@ -98,6 +104,9 @@ def _train(scope: Scope, wildcards: Any) -> Settings:
     run, training = scope.run(wildcards.run), scope.settings.training
     objectives = ("warmup", "retrain", "distill")
     separate = (*objectives, "save_every", "source_jitter", "target_jitter", "sce", "consistency", "distillation")
+    separate += ("validate_every", "tensorboard")
+    every = training.validate_every
+    validation = {} if every is None else {"validation": {"every": every, **_side(scope, "evaluate")}}
     target = _side(scope, "adapt", scaled=True) | {"jitter": _plain(training.target_jitter)}
     of_objective: Settings = {
         "warmup": {},
@@ -122,6 +131,7 @@ def _train(scope: Scope, wildcards: Any) -> Settings:
         **_plain(training, *separate),
         **_plain(getattr(training, run.objective)),
         **of_objective,
+        **validation,
     }
 
 

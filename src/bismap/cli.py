@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from bismap.errors import BismapError
+from bismap.job_log import FORMAT
 from bismap.processes import Processes
 from bismap.verbs import VERBS, Verb
 
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     _log_to(getattr(args, "log", None), Processes.of_environment().first)
     try:
-        args.run(args)
+        return args.run(args) or 0
     except BismapError as error:
         logging.getLogger("bismap").error("bismap %s: %s", args.verb, error)
         return 1
@@ -34,7 +35,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception:
         logging.getLogger("bismap").exception("bismap %s stopped by an unexpected error", args.verb)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,9 +146,10 @@ def _add_tools(verbs: Any) -> None:
     convert.add_argument("--allow-unused", action="store_true", help="accept tensors that have no place here")
     convert.set_defaults(run=_run_import)
 
-    look = verbs.add_parser("show", help="scores of an experiment's runs, and where to look")
+    look = verbs.add_parser("status", help="where an experiment stands, its scores, and where to look")
     look.add_argument("folder", type=Path, help="such as results/demo")
-    look.set_defaults(run=_run_show)
+    look.add_argument("--watch", action="store_true", help="go on showing it until it is finished or stands still")
+    look.set_defaults(run=_run_status)
 
     config = verbs.add_parser("config", help="check config.yaml and show an experiment's settings")
     config.add_argument("--file", type=Path, default=Path("config.yaml"))
@@ -199,10 +200,10 @@ def _run_import(args: argparse.Namespace) -> None:
     print(report)
 
 
-def _run_show(args: argparse.Namespace) -> None:
-    from bismap.show import show
+def _run_status(args: argparse.Namespace) -> int:
+    from bismap.status.watch import print_status, watch
 
-    print(show(args.folder))
+    return (watch if args.watch else print_status)(args.folder)
 
 
 def _run_config(args: argparse.Namespace) -> None:
@@ -233,5 +234,5 @@ def _log_to(file: Path | None, first: bool) -> None:
             file.write_text("")
         handler = logging.FileHandler(file, delay=True)
         handler.setLevel(logging.INFO if first else logging.ERROR)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(logging.Formatter(FORMAT))
         logger.addHandler(handler)

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bismap.errors import BismapError
@@ -73,8 +73,48 @@ def hold_if_free(path: Path) -> Iterator[bool]:
         yield True
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock, or once did.
+
+    Attributes:
+        name: the process in words.
+        alive: whether it is a living process here, or has touched the lock of late; None where that cannot be told:
+            a process elsewhere, without a lock.
+    """
+
+    name: str
+    alive: bool | None
+
+
+def this_process() -> str:
+    """This process, as `holder_of` reads it."""
+    return f"{_host()} {os.getpid()}"
+
+
+def holder_of(owner: str) -> Holder:
+    """The process that an owner's text names."""
+    place, pid, *_ = [*owner.split(), "", ""]
+    here = place == _host() and pid.isdigit()
+    name = f"process {pid or '?'} on {place.split('/')[0] or '?'}"
+    return Holder(name, not _owner_is_dead(owner) if here else None)
+
+
+def look(path: Path) -> Holder | None:
+    """Who holds the lock at ``path``, or has left it behind; None if there is no lock. Nothing is written.
+
+    A process elsewhere is alive if it touched the lock in the last `DEAD_AFTER_S` by this machine's clock.
+    """
+    try:
+        owner, touched = path.read_text(), path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    holder = holder_of(owner)
+    return holder if holder.alive is not None else replace(holder, alive=time.time() - touched <= DEAD_AFTER_S)
+
+
 def _new_owner() -> str:
-    return f"{_host()} {os.getpid()} {uuid.uuid4().hex}"
+    return f"{this_process()} {uuid.uuid4().hex}"
 
 
 def _host() -> str:
@@ -168,6 +208,13 @@ def _owner_is_dead(owner: str) -> bool:
         return True
     except PermissionError:
         return False
+    return _is_zombie(int(pid))
+
+
+def _is_zombie(pid: int) -> bool:
+    """True for a process that has ended and that its parent has not asked about, which it may never do."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
     return False
 
 

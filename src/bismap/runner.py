@@ -18,10 +18,12 @@ from bismap.devices import hold_device
 from bismap.errors import BismapError
 from bismap.fingerprint import forget
 from bismap.job import Job
+from bismap.job_log import Begin
+from bismap.locks import this_process
 from bismap.packages import versions
 from bismap.processes import Processes
 from bismap.store import ENTRY, MANIFEST, Store, content, entry_of, key_of, link, pinned, sha256_file
-from bismap.verbs import VERBS
+from bismap.verbs import VERBS, Verb
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ def _produce(request: Request, store: Store, processes: Processes) -> Path:
     contents = {name: [content(path) for path in paths] for name, paths in sorted(request.inputs.items())}
     traced = trace(request.inputs) if VERBS[request.verb].traced else {}
     key = key_of(request.settings, code, contents, {"shard": request.shard, "provenance": traced})
+    log.info("%s", Begin(request.verb, key, this_process()))
     if store.has(request.verb, key):
         log.info("%s: already in the store as %s", request.verb, key)
 
@@ -162,6 +165,7 @@ def _on_device(
 
 def _publish(request: Request, store: Store, key: str, entry: Path) -> None:
     verb = VERBS[request.verb]
+    _publish_extras(verb, next(iter(request.outputs.values())), store, key, entry)
     for flag, public in request.outputs.items():
         file = entry / verb.outputs[flag]
         if not file.is_file():
@@ -175,6 +179,17 @@ def _publish(request: Request, store: Store, key: str, entry: Path) -> None:
                 link(public.with_suffix(""), entry)
             link(public, file)
             store.remember(public, file)
+
+
+def _publish_extras(verb: Verb, public: Path, store: Store, key: str, entry: Path) -> None:
+    """Link what the entry has of the stage's extras beside ``public``; links to another entry's go."""
+    with store.if_newest(public, key) as mine:
+        for name in verb.extras if mine else ():
+            beside = public.with_name(name)
+            if (entry / name).is_file():
+                link(beside, entry / name)
+            elif beside.is_symlink():
+                beside.unlink()
 
 
 def _provenance(request: Request, code: str, key: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from bismap.errors import BismapError
-from bismap.locks import Lease, hold, hold_if_free
+from bismap.locks import Holder, Lease, hold, hold_if_free, look
 
 MANIFEST = "manifest.csv"
 ENTRY = "entry.json"
@@ -172,6 +172,20 @@ class Store:
         """Hold this key unless a living process does; yields whether it is held."""
         with hold_if_free(self._lock_file(stage, key)) as mine:
             yield mine
+
+    def holder(self, stage: str, key: str) -> Holder | None:
+        """Who works at this key, or has died at it; None if nobody. Writes nothing."""
+        return look(self.root / ".locks" / f"{stage}-{key}.lock")
+
+    def saved_step(self, stage: str, key: str) -> int | None:
+        """The step that a killed attempt would go on from, None if it saved none. Writes nothing."""
+        states = sorted((self.root / ".state" / stage / key).glob("step-*.json"), reverse=True)
+        for sidecar in states:
+            with suppress(OSError, ValueError, KeyError):
+                said = json.loads(sidecar.read_text())
+                if sidecar.with_suffix(".pt").stat().st_size == said["bytes"]:
+                    return said["step"]
+        return None
 
     def _lock_file(self, stage: str, key: str) -> Path:
         folder = self.root / ".locks"

@@ -11,6 +11,7 @@ class Verb:
         help: one line for ``bismap --help``.
         inputs: flag -> what it is. Each flag takes any number of files.
         outputs: flag -> file of the stage's entry that the given public path is linked to.
+        extras: files that an entry may have, by its settings; they are linked beside the first public path.
         folder: the public path of ``manifest`` without its suffix is linked to the whole entry, too.
         sharded: the stage does part ``--shard i-of-n``.
         traced: the stage reports the provenance of everything upstream, which then belongs to its key.
@@ -21,6 +22,7 @@ class Verb:
     help: str
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=lambda: {"manifest": "manifest.csv"})
+    extras: tuple[str, ...] = ()
     folder: bool = False
     sharded: bool = False
     traced: bool = False
@@ -66,6 +68,7 @@ VERBS: dict[str, Verb] = {
             "init_weights": "safetensors the backbone (init `teacher`: the network) starts from; none = random",
         },
         outputs={"model": "model.safetensors", "metrics": "metrics.csv"},
+        extras=("validation.csv",),
         gpu=True,
         parallel=True,
     ),

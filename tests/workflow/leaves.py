@@ -174,6 +174,8 @@ EXPERIMENT = {
     "settings.training.precision": Flip("fp32", TRAIN),
     "settings.training.log_every": Flip(3, TRAIN),
     "settings.training.save_every": Flip(2, NOTHING),
+    "settings.training.validate_every": Flip(3, TRAIN),
+    "settings.training.tensorboard": Flip(True, NOTHING),
     "settings.features.samples_per_class": Flip(150, {"features:gpa_stm", "source_prototypes:gpa_stm"}),
     "settings.features.pool": Flip({"size": 50, "keep": [0.5] * 19}, {"features:gpa_stm"}),
     "settings.features.precision": Flip("fp32", {"features:gpa_stm"}),

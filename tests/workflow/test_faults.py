@@ -103,8 +103,8 @@ def test_a_damaged_part_is_named_and_it_alone_is_made_anew(project):
     assert "features" in checked.stdout
     assert planned(project, wanted) == {"features", "source_prototypes"}
     done = snakemake(project, "--cores", "2", wanted).stdout
-    assert "part 1-of-2" in done
-    assert "part 0-of-2" not in done
+    assert "features gta/gpa_stm 1-of-2 finished" in done
+    assert "0-of-2" not in done
     assert (project / "results/gta/gpa_stm/features/1-of-2").resolve() == part
     assert chunk.read_bytes() == sound
 

@@ -128,6 +128,10 @@ class Training(Section):
     precision: Precision
     log_every: Count = Field(description="steps between lines of the learning curve")
     save_every: Count = Field(description="steps between saved states: what a killed job loses at most")
+    validate_every: Count | None = Field(
+        description="steps between measured IoUs on the evaluation split (validation.csv); null: none"
+    )
+    tensorboard: bool = Field(description="write TensorBoard's event files below results/logs/, too")
 
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> "Training":

@@ -7,6 +7,7 @@ import torch
 
 from bismap.data.dataset import Dataset, open_dataset
 from bismap.errors import BismapError
+from bismap.evaluation.prediction import Passes
 from bismap.job import Job
 from bismap.models.network import DeepLabV3Plus, build_network
 from bismap.models.shared_norm import share_norms
@@ -19,12 +20,16 @@ from bismap.training.optimizer import Schedule, build_optimizer
 from bismap.training.records import source_records, target_records
 from bismap.training.strong import Strong
 from bismap.training.trainer import Trainer
+from bismap.training.validation import Validation
 
 SAVE_EVERY = 500  # steps, unless the job says
 
 
 def run(job: Job) -> None:
-    """Train and write ``model.safetensors`` (the last model, never a chosen one) and ``metrics.csv``."""
+    """Train and write ``model.safetensors`` (the last model, never a chosen one) and ``metrics.csv``.
+
+    With the setting ``validation`` also ``validation.csv``, the IoU of each class as it went.
+    """
     torch.set_num_threads(job.threads)
     settings = job.settings
     source = open_dataset(job.input("source_index"), job.root("source"))
@@ -42,13 +47,16 @@ def run(job: Job) -> None:
         settings["log_every"],
         settings["seed"],
         job.processes,
+        _validation(job, source.classes.names),
     )
-    trainer.fit(steps, job.state, workers, job.save_every or SAVE_EVERY)
+    trainer.fit(steps, job.state, workers, job.save_every or SAVE_EVERY, job.roots.get("tensorboard"))
     if not job.processes.first:
         return
     metadata = {"classes": list(source.classes.names), "objective": settings["objective"]}
     save_network(job.out / "model.safetensors", net, metadata)
     trainer.metrics.write(job.out / "metrics.csv")
+    if trainer.validation is not None:
+        trainer.validation.write(job.out / "validation.csv")
 
 
 _OPTIMIZER = ("lr", "head_lr_factor", "momentum", "weight_decay")
@@ -65,15 +73,27 @@ def _target(job: Job, source: Dataset) -> Domain | None:
     settings = job.settings
     if settings["objective"] == "warmup":
         return None
-    dataset = open_dataset(job.input("target_index"), job.root("target"))
-    if dataset.classes.names != source.classes.names:
-        raise BismapError(
-            f"source and target differ in their classes: {source.classes.names} and {dataset.classes.names}"
-        )
+    dataset = _target_dataset(job, source.classes.names)
     records = target_records(dataset, settings["target"]["split"], job.input_list("pseudo_labels"))
     consistent = settings["objective"] == "retrain" and settings["consistency"] is not None
     strong = Strong(**settings["strong"]) if consistent else None
     return _domain(settings, "target", records, len(source.classes), strong)
+
+
+def _target_dataset(job: Job, classes: Sequence[str]) -> Dataset:
+    dataset = open_dataset(job.input("target_index"), job.root("target"))
+    if dataset.classes.names != classes:
+        raise BismapError(f"source and target differ in their classes: {classes} and {dataset.classes.names}")
+    return dataset
+
+
+def _validation(job: Job, classes: Sequence[str]) -> Validation | None:
+    wanted = job.settings.get("validation")
+    if wanted is None:
+        return None
+    dataset = _target_dataset(job, classes)
+    passes = Passes(tuple(wanted["size"]), (1.0,), flip=False, precision=job.settings["precision"])
+    return Validation(wanted["every"], dataset, wanted["split"], passes, job.threads, job.processes)
 
 
 def _domain(

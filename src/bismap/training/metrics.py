@@ -2,13 +2,12 @@
 
 import csv
 import logging
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from bismap.progress import StepLine
 
 log = logging.getLogger(__name__)
 
@@ -63,25 +62,16 @@ class Metrics:
 
 
 class Progress:
-    """A line of the log per row of metrics and, on a terminal, a progress bar."""
+    """A line of the log per row of metrics."""
 
     def __init__(self, iterations: int, first: int) -> None:
         self._iterations = iterations
         self._first = first
         self._began = time.monotonic()
-        self._bar = tqdm(total=iterations, initial=first, desc="train", unit="it", disable=not sys.stderr.isatty())
-
-    def advance(self) -> None:
-        self._bar.update()
 
     def report(self, row: dict[str, float]) -> None:
         """Log the newest row of metrics."""
         step = int(row["step"])
         rate = (step - self._first) / max(time.monotonic() - self._began, 1e-9)
         left = timedelta(seconds=int((self._iterations - step) / rate))
-        line = "step %d/%d  loss %.4f  lr %.3g  %.2f it/s  ETA %s"
-        self._bar.clear()  # the log may go to the same terminal
-        log.info(line, step, self._iterations, row["loss"], row["lr"], rate, left)
-
-    def close(self) -> None:
-        self._bar.close()
+        log.info("%s", StepLine(step, self._iterations, row["loss"], row["lr"], rate, str(left)))

@@ -4,7 +4,7 @@ import itertools
 import logging
 import math
 import signal
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from bismap.processes import ALONE, Processes
 from bismap.random import seed64
 from bismap.state import load_newest, save, stop_signals
 from bismap.training.batches import StepBatch, Steps, step_batches
+from bismap.training.events import Events
 from bismap.training.metrics import Metrics, Progress
 from bismap.training.objectives import Forward, Objective
 from bismap.training.optimizer import Schedule
+from bismap.training.validation import Validation
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +31,9 @@ class Trainer:
     """Trains ``net`` in place.
 
     All randomness follows from the seed and the step, so the state is the weights, the optimiser, the mean
-    teacher, the gradient scaler and the metrics; a training that is killed and resumed ends where one that
-    ran through does, bit by bit on a CPU with as many threads. Several processes share the crops of each step;
-    their gradients are those of the whole step, and a training may go on with another number of them.
+    teacher, the gradient scaler, the metrics and the validation's rows; a training that is killed and resumed
+    ends where one that ran through does, bit by bit on a CPU with as many threads. Several processes share the crops of
+    each step; their gradients are those of the whole step, and a training may go on with another number of them.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Trainer:
         log_every: int,
         seed: int,
         processes: Processes = ALONE,
+        validation: Validation | None = None,
     ) -> None:
         self.net = net
         self.objective = objective
@@ -53,14 +56,18 @@ class Trainer:
         self.metrics = Metrics(log_every)
         self.seed = seed
         self.processes = processes
+        self.validation = validation
         self.step = 0
         kind = torch.device(forward.device).type
         self.scaler = torch.amp.GradScaler(kind, enabled=forward.dtype == torch.float16)
 
-    def fit(self, steps: Steps, folder: Path, workers: int, save_every: int) -> None:
+    def fit(self, steps: Steps, folder: Path, workers: int, save_every: int, events: Path | None = None) -> None:
         """Train to the schedule's end, from the newest state in ``folder`` if there is one.
 
         The state is saved every ``save_every`` steps and on SIGTERM and SIGUSR1.
+
+        Args:
+            events: folder for TensorBoard's event files; None for none.
 
         Raises:
             BismapError: for a non-finite loss, an unreadable image, a state that cannot be written.
@@ -70,29 +77,50 @@ class Trainer:
         end = self.schedule.iterations
         pinned = torch.device(self.forward.device).type == "cuda"
         self.net.train()
-        with stop_signals() as received, closing(Progress(end, self.step)) as progress:
+        with ExitStack() as stack:
+            received = stack.enter_context(stop_signals())
+            writer = None
+            if events is not None and self.processes.first:
+                writer = stack.enter_context(closing(Events(events, self.step + 1)))
+            progress = Progress(end, self.step)
+            if self._validation_is_due():  # a stop kept it from its end
+                self._complete_step(folder, save_every, received, writer)
             for batch in step_batches(steps, self.step, end, workers, pinned):
-                self._advance(batch, progress)
-                [stop] = self.processes.totals(bool(received))  # whoever was told to
-                if self.processes.first and (stop or self.step % save_every == 0):
-                    save(folder, self.step, self.state_dict())
-                if stop:
-                    self.processes.wait()
-                    number = received[0] if received else signal.SIGTERM
-                    log.warning("stopped by signal %d at step %d; state saved", number, self.step)
-                    raise SystemExit(128 + number)
+                self._advance(batch, progress, writer)
+                self._complete_step(folder, save_every, received, writer)
 
-    def _advance(self, batch: StepBatch, progress: Progress) -> None:
+    def _advance(self, batch: StepBatch, progress: Progress, writer: Events | None) -> None:
         lr = self.schedule.apply(self.optimizer, self.step)
         values = self.optimize(batch)
         self.step += 1
         [unlabelled] = self.processes.totals(sum(part.unlabelled for part in batch if part is not None))
         self.metrics.add(values, unlabelled)
-        progress.advance()
         if self.metrics.is_due(self.step, last=self.step == self.schedule.iterations):
             ema = self.objective.ema
             distance = None if ema is None else ema.distance(self.net)
-            progress.report(self.metrics.close_row(self.step, lr, distance))
+            row = self.metrics.close_row(self.step, lr, distance)
+            progress.report(row)
+            if writer is not None:
+                writer.add(row)
+
+    def _validation_is_due(self) -> bool:
+        last = self.step == self.schedule.iterations
+        return self.validation is not None and self.validation.is_due(self.step, last)
+
+    def _complete_step(self, folder: Path, save_every: int, received: list[int], writer: Events | None) -> None:
+        """What follows a step: the validation and the saved state where they are due, and the end if told to."""
+        if self._validation_is_due():
+            row = self.validation.measure(self.net, self.step, lambda: bool(received))
+            if row is not None and writer is not None:
+                writer.add(row, "validation/")
+        [stop] = self.processes.totals(bool(received))  # whoever was told to
+        if self.processes.first and (stop or self.step % save_every == 0):
+            save(folder, self.step, self.state_dict())
+        if stop:
+            self.processes.wait()
+            number = received[0] if received else signal.SIGTERM
+            log.warning("stopped by signal %d at step %d; state saved", number, self.step)
+            raise SystemExit(128 + number)
 
     def optimize(self, batch: StepBatch) -> dict[str, float]:
         """One optimiser step; returns the total loss and each unweighted term, by name.
@@ -154,7 +182,8 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """All that a later attempt needs to go on from here."""
         ema = self.objective.ema
-        return {
+        validation = {} if self.validation is None else {"validation": self.validation.rows}
+        return validation | {
             "step": self.step,
             "net": self.net.state_dict(),
             "ema": None if ema is None else ema.net.state_dict(),
@@ -172,6 +201,8 @@ class Trainer:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scaler.load_state_dict(saved["scaler"])
         self.metrics.load_state_dict(saved["metrics"])
+        if self.validation is not None:
+            self.validation.rows = saved["validation"]
 
     def _resume(self, folder: Path) -> None:
         saved = load_newest(folder)
