@@ -2,6 +2,7 @@
 #
 #   results/{experiment}/{run}.json               per-class IoU of a run; `bismap_distilled` is the method's end
 #   results/{experiment}/{run}/overview.png       what the run saw, labelled and predicted
+#   results/{experiment}/gallery/index.html       all images, labels, maps and scores, to look at in a browser
 #   results/{experiment}/{run}/pseudo_labels/     target labels, one PNG an image
 #   results/{experiment}/{run}/transferability/   source weights, one PNG an image
 #   results/{experiment}-s3/...                   the same experiment with seed 3
@@ -37,6 +38,7 @@ include: "rules/train.smk"
 include: "rules/transferability.smk"
 include: "rules/pseudo_labels.smk"
 include: "rules/evaluate.smk"
+include: "rules/gallery.smk"
 
 
 rule all:

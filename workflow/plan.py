@@ -17,6 +17,7 @@ from bismap.config import Config, check_config
 from bismap.config.model import RESERVED_EXPERIMENTS, RESERVED_RUNS
 from bismap.errors import BismapError
 from workflow.checks import check_class_values, check_classes, check_labels, check_subsets, check_weights
+from workflow.gallery import assignments, judges
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
 from workflow.settings import stage_settings, stage_setup
@@ -256,6 +257,29 @@ class Plan:
             "pseudo_labels": self._target_labels(scope, wildcards.run) if run.teacher else [],
             "predictions": self._predictions(scope, wildcards.run, "adapt"),
         }
+
+    @_told_plainly
+    def gallery_inputs(self, wildcards: Any) -> Inputs:
+        scope = self.scope(wildcards)
+        check_classes(scope, self.raw)
+        check_subsets(scope, self.raw)
+        shown = scope.settings.gallery.runs
+        roles = ("adapt",) if scope.split("adapt") == scope.split("evaluate") else ("adapt", "evaluate")
+        chosen, weighed = assignments(scope), judges(scope)
+        stylized = any(scope.run(run).source == "stylized" for run in shown)
+        of = functools.partial(self._each, scope)
+        return {
+            "source_index": [_index(scope.source_dataset)],
+            "target_index": [_index(scope.target_dataset)],
+            "stylized": self._shards(scope, "stylized", "source") if stylized else [],
+            "transferability": of([f"{judge}/transferability" for judge in weighed], "source"),
+            "pseudo_labels": of([f"{run}/pseudo_labels/{assignment}" for run, assignment in chosen], "adapt"),
+            "scores": of([f"{run}/{SCORES[assignment]}" for run, assignment in chosen], "adapt"),
+            "predictions": [path for run in shown for role in roles for path in self._predictions(scope, run, role)],
+        }
+
+    def _each(self, scope: Scope, folders: list[str], role: str) -> list[str]:
+        return [manifest for folder in folders for manifest in self._shards(scope, folder, role)]
 
     def _source_images(self, scope: Scope, run: str) -> list[str]:
         return self._shards(scope, "stylized", "source") if scope.run(run).source == "stylized" else []

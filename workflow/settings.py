@@ -6,6 +6,7 @@ from typing import Any
 from bismap.config import Config
 from bismap.errors import BismapError
 from bismap.verbs import VERBS
+from workflow.gallery import assignments, judges
 from workflow.raw import RawData
 from workflow.scope import Scope, split_seed
 
@@ -232,6 +233,19 @@ def _overview(scope: Scope, wildcards: Any) -> Settings:
     return sides | {"seed": scope.seed} | _plain(scope.settings.overview)
 
 
+def _gallery(scope: Scope, wildcards: Any) -> Settings:
+    return {
+        "experiment": scope.name,
+        "seed": scope.seed,
+        "source": {"split": scope.split("source")},
+        "target": {"adapt": scope.split("adapt"), "evaluate": scope.split("evaluate")},
+        "subsets": {name: list(classes) for name, classes in scope.experiment.subsets.items()},
+        "assignments": [list(names) for names in assignments(scope)],
+        "judges": judges(scope),
+        **_plain(scope.settings.gallery),
+    }
+
+
 _OF_DATASET: dict[str, Callable[[Config, RawData, str], Settings]] = {"render": _render, "index": _index}
 
 _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
@@ -257,4 +271,5 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "predict": _predict,
     "evaluate": _evaluate,
     "overview": _overview,
+    "gallery": _gallery,
 }

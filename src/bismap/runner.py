@@ -170,9 +170,11 @@ def _publish(request: Request, store: Store, key: str, entry: Path) -> None:
             if not mine:  # as after a restart with other settings, while this job ran on
                 log.warning("%s is left to a job that was started later; this result is kept at %s", public, entry)
                 continue
-            # The folder first: Snakemake takes the file as the sign that all is there.
+            # Folders first: Snakemake takes the file as the sign that all is there.
             if verb.folder and flag == "manifest":
                 link(public.with_suffix(""), entry)
+            for part in verb.beside:
+                link(public.with_name(part), entry / part)
             link(public, file)
             store.remember(public, file)
 

@@ -12,6 +12,8 @@ class Verb:
         inputs: flag -> what it is. Each flag takes any number of files.
         outputs: flag -> file of the stage's entry that the given public path is linked to.
         folder: the public path of ``manifest`` without its suffix is linked to the whole entry, too.
+        beside: parts of the entry that are linked beside the outputs' public paths under their own names, where a
+            page looks for them.
         sharded: the stage does part ``--shard i-of-n``.
         traced: the stage reports the provenance of everything upstream, which then belongs to its key.
         gpu: the stage computes with torch and uses a GPU where there is one.
@@ -22,6 +24,7 @@ class Verb:
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=lambda: {"manifest": "manifest.csv"})
     folder: bool = False
+    beside: tuple[str, ...] = ()
     sharded: bool = False
     traced: bool = False
     gpu: bool = False
@@ -186,5 +189,19 @@ VERBS: dict[str, Verb] = {
             "predictions": "shard manifests of the predictions",
         },
         outputs={"overview": "overview.png"},
+    ),
+    "gallery": Verb(
+        "pages that show a whole experiment",
+        inputs=_SOURCE
+        | _TARGET
+        | _STYLIZED
+        | {
+            "transferability": "shard manifests of the transferability maps, judge after judge",
+            "pseudo_labels": "shard manifests of the pseudo-labels, assignment after assignment",
+            "scores": "shard manifests of what these were chosen by, in the same order",
+            "predictions": "shard manifests of the predictions, run after run, of each the adapted and the scored split",
+        },
+        outputs={"page": "index.html"},
+        beside=("files",),
     ),
 }

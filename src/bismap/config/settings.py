@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from bismap.config.base import Count, Positive, Section, Share, Size
+from bismap.config.base import Count, Name, Positive, Section, Share, Size
 
 Precision = Annotated[
     Literal["bf16", "fp16", "fp32"],
@@ -342,6 +342,21 @@ class Overview(Section):
     thumb_width: Count = Field(description="width of one picture, pixels")
 
 
+class Gallery(Section):
+    """The pages that show an experiment."""
+
+    runs: tuple[Name, ...] = Field(min_length=1, description="runs to show, in this order; their labels and maps follow")
+    source_images: Count = Field(description="source images to show, drawn by the seed")
+    width: Count = Field(description="width of pictures at most, pixels")
+
+    @field_validator("runs")
+    @classmethod
+    def _no_run_twice(cls, runs: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({run for run in runs if runs.count(run) > 1}):
+            raise ValueError(f"names a run twice: {', '.join(twice)}")
+        return runs
+
+
 class Settings(Section):
     """All settings of an experiment's stages."""
 
@@ -359,3 +374,4 @@ class Settings(Section):
     pseudo_labels: PseudoLabels
     predict: Predict
     overview: Overview
+    gallery: Gallery
