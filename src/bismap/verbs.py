@@ -199,7 +199,7 @@ VERBS: dict[str, Verb] = {
             "transferability": "shard manifests of the transferability maps, judge after judge",
             "pseudo_labels": "shard manifests of the pseudo-labels, assignment after assignment",
             "scores": "shard manifests of what these were chosen by, in the same order",
-            "predictions": "shard manifests of the predictions, run after run, of each the adapted and the scored split",
+            "predictions": "shard manifests of the predictions, run after run: the adapted split, then the scored one",
         },
         outputs={"page": "index.html"},
         beside=("files",),

@@ -33,7 +33,7 @@ IN_A_TEST = {
 TRAINING = "python -m bismap train"
 SHARDED = {name for name, verb in VERBS.items() if verb.sharded}
 NOT_ASKED_FOR = {
-    *("weights", "overview", "pseudo_label_quality", "pseudo_label_curve"),
+    *("weights", "overview", "gallery", "pseudo_label_quality", "pseudo_label_curve"),
     *("posteriors", "category_anchors", "anchor_gaps", "confidences", "ias_thresholds"),  # of other assignments
 }
 

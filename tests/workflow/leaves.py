@@ -223,6 +223,9 @@ EXPERIMENT = {
     "settings.predict.precision": Flip("fp32", SCORES | TEACHING),
     "settings.overview.images": Flip(1, {"overview:bismap"}),
     "settings.overview.thumb_width": Flip(80, {"overview:bismap"}),
+    "settings.gallery.runs": Flip(["gpa", "gpa_stm"], NOTHING),  # nothing asks for the gallery here
+    "settings.gallery.source_images": Flip(3, NOTHING),
+    "settings.gallery.width": Flip(80, NOTHING),
     "runs.source_only.objective": Flip(
         "distill", {"train:source_only", "predict:gpa:train"}, {"runs.source_only.teacher": "gpa"}
     ),

@@ -35,6 +35,7 @@ TINY = {
     "pseudo_labels": {"maps": {"density": None, "share": 0.6}},
     "predict": {"teach": {"scales": [0.75, 1.0], "flip": True}},
     "overview": {"images": 2, "thumb_width": 96},
+    "gallery": {"source_images": 2, "width": 64},
 }  # fmt: skip
 
 # Most of a small job's time is its start, which is serial; and sums of several threads differ in their last bits.

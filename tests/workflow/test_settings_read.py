@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 # What the six runs do not ask for.
 OTHERS = ("posterior", "cas", "softmax", "ias")
 MORE = [f"results/gta/gpa_stm/pseudo_labels/{name}{end}" for name in OTHERS for end in (".json", ".curve.csv")]
+MORE += ["results/gta/gallery/index.html"]
 
 
 class Recorder(dict):

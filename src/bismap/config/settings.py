@@ -345,7 +345,7 @@ class Overview(Section):
 class Gallery(Section):
     """The pages that show an experiment."""
 
-    runs: tuple[Name, ...] = Field(min_length=1, description="runs to show, in this order; their labels and maps follow")
+    runs: tuple[Name, ...] = Field(min_length=1, description="runs to show, with all that they learnt from")
     source_images: Count = Field(description="source images to show, drawn by the seed")
     width: Count = Field(description="width of pictures at most, pixels")
 
