@@ -7,7 +7,7 @@ function element(selector, properties = {}, ...children) {
   const made = document.createElement(tag);
   if (classes.length) made.className = classes.join(" ");
   for (const [name, value] of Object.entries(properties)) {
-    if (value === null || value === undefined || value === false) continue;
+    if (missing(value) || (value === false && !name.startsWith("aria"))) continue;
     if (name === "style") for (const [key, one] of Object.entries(value)) made.style.setProperty(key, one);
     else if (name in made && !name.startsWith("aria")) made[name] = value;
     else made.setAttribute(name.replace(/^aria([A-Z].*)/, (_, rest) => `aria-${rest.toLowerCase()}`), String(value));
@@ -43,7 +43,6 @@ const figure = {
 
 const missing = (value) => value === null || value === undefined;
 const minus = (text) => text.replace("-", "−");
-const ratio = (part, whole) => (whole ? part / whole : null);
 
 function speak(text) {
   document.querySelector(".spoken").textContent = text;

@@ -12,6 +12,7 @@ const images = (() => {
   let left = null; // where the list was scrolled to when an image was opened
   let cursor = 0;
   let drawing = 0;
+  let unfolded = false; // the filters of a narrow window
 
   // ---- What is shown -------------------------------------------------------------------------------------------
 
@@ -91,7 +92,7 @@ const images = (() => {
       const wrong = value("wrong") ?? (() => null);
       places = places.filter((place) => value("share")(place) > 0 || wrong(place) > 0);
     }
-    const by = columns.find((column) => column.key === state.by);
+    const by = limitedBy(state, columns);
     if (by && state.limit !== undefined) {
       const limit = by.share ? state.limit / 100 : state.limit;
       const passes = state.bound === "least" ? (v) => v >= limit : (v) => v <= limit;
@@ -155,7 +156,7 @@ const images = (() => {
         element("div.joined", { role: "group", ariaLabel: "Show as" },
           ["grid", "table"].map((kind) => element("button", { type: "button", ariaPressed: state.list === kind, id: `as-${kind}`,
             onclick: () => set({ list: kind }) }, kind)))),
-      element("details.filters", { open: innerWidth > 760 }, element("summary", {}, "Filters and order"), element("div.fields", {},
+      element("details.filters", { open: innerWidth > 760 || unfolded, ontoggle: (event) => { unfolded = event.target.open; } }, element("summary", {}, "Filters and order"), element("div.fields", {},
         element("label.field", {}, element("span", {}, "Find"),
           element("input", { type: "search", id: "find", value: state.find ?? "", placeholder: "part of a name", size: 10,
                              oninput: (event) => address.adjust({ find: event.target.value }) })),
@@ -174,17 +175,20 @@ const images = (() => {
       element("p.count", {}));
   }
 
+  // The column that `limit` is of.
+  const limitedBy = (state, columns) => [state.by, "miou"].map((key) => columns.find((column) => column.key === key)).find(Boolean) ?? columns[0];
+
   function limitField(state, columns) {
     if (!columns.length) return null;
-    const by = columns.find((column) => column.key === state.by) ?? columns.find((column) => column.key === "miou") ?? columns[0];
+    const by = limitedBy(state, columns);
     const list = choice("Only where", columns.map(({ key, title }) => [key, title]), by.key, (value) => address.go({ by: value }), { id: "by" });
     const bounds = [["most", "≤"], ["least", "≥"]];
     return element("div.field", {}, element("span", {}, "Only where"),
       element("div.joined", {}, list.lastChild,
-        choice("bound", bounds, state.bound, (value) => address.go({ by: by.key, bound: value }), { ariaLabel: "at most or at least" }).lastChild,
+        choice("bound", bounds, state.bound, (value) => address.go({ bound: value }), { ariaLabel: "at most or at least" }).lastChild,
         element("input", { type: "number", id: "limit", step: "any", value: state.limit ?? "", placeholder: by.share ? "%" : "value",
                            ariaLabel: `limit of ${by.title}`,
-                           oninput: (event) => address.adjust({ by: by.key, limit: event.target.value === "" ? null : Number(event.target.value) }) })));
+                           oninput: (event) => address.adjust({ limit: event.target.value === "" ? null : Number(event.target.value) }) })));
   }
 
   function sectionTabs(state) {
@@ -244,7 +248,7 @@ const images = (() => {
   }
 
   function card(state, section, told, place, position) {
-    return element("a.card", { href: opened(state, section, place), dataset: null, id: `item-${position}` },
+    return element("a.card", { href: opened(state, section, place), id: `item-${position}` },
       thumbnail(section, place),
       strip(section, place),
       element("span.id", { title: section.images.id[place] }, section.images.id[place]),

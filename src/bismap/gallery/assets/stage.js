@@ -102,7 +102,6 @@ function stage(side, { onLook, onPoint, onLayer }) {
     const left = frame.clientWidth / 2 - look.x * size[0] * scale;
     const top = frame.clientHeight / 2 - look.y * size[1] * scale;
     sheet.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
-    sheet.classList.toggle("near", scale > 1.5);
     frame.classList.toggle("zoomed", look.zoom > 1);
     return look;
   }
@@ -194,7 +193,7 @@ function stage(side, { onLook, onPoint, onLayer }) {
     return right === value ? [...named, " ✓"] : [...named, " ✗ ", swatch(right), colors.nameOf(right)];
   }
 
-  return { root, show, placed, point, describe, zoomed, frame, fade: (share) => frame.style.setProperty("--blend", share), get look() { return look; } };
+  return { root, show, placed, point, describe, zoomed, fade: (share) => frame.style.setProperty("--blend", share), get look() { return look; } };
 }
 
 // A stored value of a map in words; the ends of a score's scale stand for all beyond.

@@ -70,7 +70,7 @@ const viewer = (() => {
     parts = {
       bar: element("div.bar"),
       slider,
-      blend: element("output", { htmlFor: null }),
+      blend: element("output"),
       legend: element("div.legend"),
     };
     parts.root = element("div.viewer", {},
@@ -232,7 +232,7 @@ const viewer = (() => {
       element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Class"), columns.map(({ title }) => element("th", { scope: "col" }, title)))),
       element("tbody", {}, numbers.map((number) => element("tr", {},
         element("th", { scope: "row" }, element("button", {
-          type: "button", ariaPressed: state.only === number, dataset: null, id: `class-${number}`,
+          type: "button", ariaPressed: state.only === number, id: `class-${number}`,
           onclick: () => address.go({ only: state.only === number ? null : number }) },
           element("i.swatch", { style: { background: colors.ofClass(number) } }), colors.nameOf(number))),
         columns.map(({ text }) => element("td.number", {}, text(number)))))));
