@@ -32,7 +32,7 @@ function stage(side, { onLook, onPoint, onLayer }) {
     if (photo.getAttribute("src") !== source) photo.src = source;
     photo.alt = `Photograph ${id} (${section.title})`;
     layer = section.layers.find((one) => one.key === key);
-    pickers(section, layer);
+    pickers(section, place, layer);
     const [found, compared] = await Promise.all([valuesOf(section, id, layer), truthOf(section, id)]).catch((error) => {
       if (mine === turn) tell(error.message);
       throw error;
@@ -72,7 +72,7 @@ function stage(side, { onLook, onPoint, onLayer }) {
     note.textContent = text ?? "";
   }
 
-  function pickers(section, chosen) {
+  function pickers(section, place, chosen) {
     const groups = [["Pictures", (one) => one.kind === "photograph" || one.key === "truth"],
                     ["Pseudo-labels and scores", (one) => /^(labels|score|transferability)\//.test(one.key)],
                     ["Predictions", (one) => one.key.startsWith("prediction/")],
@@ -81,8 +81,15 @@ function stage(side, { onLook, onPoint, onLayer }) {
     const made = choice(side === "a" ? "Left" : "Right", entries.filter(({ choices }) => choices.length), chosen.key, onLayer,
       { ariaLabel: side === "a" ? "Layer of the left picture" : "Layer of the right picture", id: `layer-${side}` });
     const focused = document.activeElement?.id === `layer-${side}`;
-    picker.replaceChildren(made.lastChild);
+    picker.replaceChildren(made.lastChild, element("span.count", {}, summary(section, place, chosen)));
     if (focused) picker.firstChild.focus();
+  }
+
+  // The figure of the image that belongs to a layer.
+  function summary({ images }, place, { key, of, run, kind, unit, low, high }) {
+    if (run && !missing(images.miou[run]?.[place])) return `mIoU ${figure.percent(images.miou[run][place])}`;
+    if ((of ?? key) in images.labelled) return `labelled ${figure.percent(images.labelled[of ?? key][place])}`;
+    return kind === "map" ? `mean ${figure.number(images.mean[key][place], high - low > 20 ? 1 : 3)} ${unit}` : "";
   }
 
   // ---- Zoom and pan: `zoom` 1 shows the whole image, (x, y) is the image's point in the middle of the frame ----

@@ -91,12 +91,10 @@ const viewer = (() => {
   function bar(state, section, place) {
     const { b } = layersOf(state, section);
     const step = (by, words, sign) => element("a.step", { href: neighbour(state, by), ariaLabel: words, title: words, id: by < 0 ? "previous" : "next" }, sign);
-    const miou = images.runsOf(state, section).run;
     parts.bar.replaceChildren(
       element("a.step.back", { href: address.link({ view: "images", id: null, zoom: null, x: null, y: null }), id: "back" }, "‹ All images"),
       element("h2", { title: state.id }, state.id),
-      element("span.count", {}, position(place), miou && section.images.miou[miou][place] !== null
-        ? ` · mIoU ${figure.percent(section.images.miou[miou][place])} (${miou})` : ""),
+      element("span.count", {}, position(place)),
       element("span.steps", {},
         element("button", { type: "button", id: "compare", ariaPressed: Boolean(b), onclick: compare }, "Side by side"),
         element("button", { type: "button", id: "whole", onclick: () => look({ zoom: 1, x: 0.5, y: 0.5 }) }, "Whole image"),
