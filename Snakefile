@@ -3,6 +3,7 @@
 #   results/{experiment}/{run}.json               per-class IoU of a run; `bismap_distilled` is the method's end
 #   results/{experiment}/{run}/overview.png       what the run saw, labelled and predicted
 #   results/{experiment}/{run}/plots.csv          all plots of the run and of those behind it (docs/plots.md)
+#   results/{experiment}/gallery/index.html       all images, labels, maps and scores, to look at in a browser
 #   results/{experiment}/{run}/pseudo_labels/     target labels, one PNG an image
 #   results/{experiment}/{run}/transferability/   source weights, one PNG an image
 #   results/{experiment}/tables/, figures/        runs side by side, as in the paper (docs/tables.md)
@@ -46,6 +47,7 @@ include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/plots.smk"
+include: "rules/gallery.smk"
 
 
 onstart:

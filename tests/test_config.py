@@ -117,11 +117,13 @@ def test_a_wrong_type_hides_no_other_error(raw):
     raw["experiments"]["demo"]["starts"]["simclr"] = "nothing"
     raw["experiments"]["camvid"]["like"] = "dmo"
     raw["runs"]["gpa_stm"]["transferability"] = "pga"
+    raw["settings"]["gallery"]["runs"] = ["gpa", "bismpa"]
     begin = [
         "experiments.camvid.like: there is no experiment `dmo`; known: gta, synthia, demo",
         "experiments.demo.starts.simclr: there are no weights `nothing`; known: imagenet_resnet101",
         "experiments.gta.source.dataset: there is no data set `gta6`; known: gta5, gta5_native_scale, synthia",
         "runs.gpa_stm.transferability: there is no run `pga`; known: source_only, gpa",
+        "settings.gallery.runs: there is no run `bismpa`; known: source_only, gpa",
         "settings.training.warmup.lr: Input should be a valid number",
     ]
     assert [line[: len(start)] for line, start in zip(errors(raw), begin, strict=True)] == begin

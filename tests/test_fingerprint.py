@@ -53,6 +53,20 @@ def test_an_edit_elsewhere_changes_nothing(copy):
     assert copy("user", other="y = 3\n") == before
 
 
+def test_assets_of_a_package_belong_to_all_that_import_it(copy, tmp_path):
+    assets = tmp_path / "bismap" / "page" / "assets"
+    assets.mkdir(parents=True)
+    (assets.parent / "__init__.py").write_text("")
+    (assets.parent / "writer.py").write_text("z = 1\n")
+    edits = {"user": "from bismap.page import writer\n"}
+    without, other = copy("user", **edits), copy("other")
+    (assets / "page.js").write_text("one();")
+    before = copy("user")
+    (assets / "page.js").write_text("two();")
+    assert len({without, before, copy("user")}) == 3
+    assert copy("other") == other
+
+
 def test_comments_docstrings_and_formatting_change_nothing(copy):
     before = copy("user")
     assert copy("user", helper='# why\ndef f( x ):\n    "Other."\n    return (x + 1)\n') == before

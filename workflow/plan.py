@@ -25,6 +25,7 @@ from workflow.checks import (
     check_weights,
     has_labels,
 )
+from workflow.gallery import assignments, judges
 from workflow.plots import plot_paths
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
@@ -308,6 +309,7 @@ class Plan:
             "models": [f"{scope.folder}/{run}/model.safetensors" for run in runs],
         }
 
+    @_told_plainly
     def densities(self, wildcards: Any) -> list[str]:
         return self._shards(self.scope(wildcards), f"{wildcards.run}/densities", "adapt")
 
@@ -327,6 +329,29 @@ class Plan:
         scope = self.scope(wildcards)
         paths = plot_paths(scope, wildcards.run, has_labels(scope, self.raw, "adapt"))
         return [f"{scope.folder}/{path}" for path in paths]
+
+    @_told_plainly
+    def gallery_inputs(self, wildcards: Any) -> Inputs:
+        scope = self.scope(wildcards)
+        check_classes(scope, self.raw)
+        check_subsets(scope, self.raw)
+        shown = scope.settings.gallery.runs
+        roles = ("adapt",) if scope.split("adapt") == scope.split("evaluate") else ("adapt", "evaluate")
+        chosen, weighed = assignments(scope), judges(scope)
+        stylized = any(scope.run(run).source == "stylized" for run in shown)
+        of = functools.partial(self._each, scope)
+        return {
+            "source_index": [_index(scope.source_dataset)],
+            "target_index": [_index(scope.target_dataset)],
+            "stylized": self._shards(scope, "stylized", "source") if stylized else [],
+            "transferability": of([f"{judge}/transferability" for judge in weighed], "source"),
+            "pseudo_labels": of([f"{run}/pseudo_labels/{assignment}" for run, assignment in chosen], "adapt"),
+            "scores": of([f"{run}/{SCORES[assignment]}" for run, assignment in chosen], "adapt"),
+            "predictions": [path for run in shown for role in roles for path in self._predictions(scope, run, role)],
+        }
+
+    def _each(self, scope: Scope, folders: list[str], role: str) -> list[str]:
+        return [manifest for folder in folders for manifest in self._shards(scope, folder, role)]
 
     def _source_images(self, scope: Scope, run: str) -> list[str]:
         return self._shards(scope, "stylized", "source") if scope.run(run).source == "stylized" else []

@@ -7,6 +7,7 @@ from bismap.config import Config
 from bismap.errors import BismapError
 from bismap.verbs import VERBS
 from workflow.checks import has_labels
+from workflow.gallery import assignments, judges
 from workflow.plots import plot_paths
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope, split_seed
@@ -296,6 +297,19 @@ def _plot_clusters(scope: Scope, wildcards: Any) -> Settings:
     return {"target": {"split": scope.split("adapt")}}
 
 
+def _gallery(scope: Scope, wildcards: Any) -> Settings:
+    return {
+        "experiment": scope.name,
+        "seed": scope.seed,
+        "source": {"split": scope.split("source")},
+        "target": {"adapt": scope.split("adapt"), "evaluate": scope.split("evaluate")},
+        "subsets": {name: list(classes) for name, classes in scope.experiment.subsets.items()},
+        "assignments": [list(names) for names in assignments(scope)],
+        "judges": judges(scope),
+        **_plain(scope.settings.gallery),
+    }
+
+
 _OF_DATASET: dict[str, Callable[[Config, RawData, str], Settings]] = {"render": _render, "index": _index}
 
 _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
@@ -331,4 +345,5 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "plot_label_curves": _plot_label_curves,
     "plot_transferability": _plot_transferability,
     "plot_clusters": _plot_clusters,
+    "gallery": _gallery,
 }

@@ -3,6 +3,7 @@
 Comments, docstrings and formatting are no part of a syntax tree once docstrings are dropped, so editing
 them changes nothing; any other edit changes the fingerprint of exactly the stages that import the module,
 directly or through others. Modules are parsed, never imported: reading a fingerprint does not load torch.
+What lies in a package's folder ``assets`` (the page of the gallery) counts by its bytes.
 """
 
 import ast
@@ -65,7 +66,7 @@ class _Module(NamedTuple):
 
     Attributes:
         imported: dotted names in its import statements; of ``from a import b``, both ``a`` and ``a.b``.
-        digest: hash of its syntax tree without docstrings.
+        digest: hash of its syntax tree without docstrings, and of the package's assets.
     """
 
     imported: frozenset[str]
@@ -88,7 +89,15 @@ def _read(module: str) -> _Module:
             node.body = node.body[1:] or [ast.Pass()]
     # The dump of a tree differs between Python versions, so the version belongs to the fingerprint.
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return _Module(frozenset(found), hashlib.sha256(f"{version} {ast.dump(tree)}".encode()).hexdigest())
+    digest = hashlib.sha256(f"{version} {ast.dump(tree)}".encode())
+    for asset in _assets(path):
+        digest.update(f"{asset.name}={hashlib.sha256(asset.read_bytes()).hexdigest()}".encode())
+    return _Module(frozenset(found), digest.hexdigest())
+
+
+def _assets(path: Path) -> list[Path]:
+    folder = path.parent / "assets"
+    return sorted(folder.iterdir()) if path.name == "__init__.py" and folder.is_dir() else []
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

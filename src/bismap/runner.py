@@ -186,7 +186,7 @@ def _publish_extras(verb: Verb, public: Path, store: Store, key: str, entry: Pat
     with store.if_newest(public, key) as mine:
         for name in verb.extras if mine else ():
             beside = public.with_name(name)
-            if (entry / name).is_file():
+            if (entry / name).exists():
                 link(beside, entry / name)
             elif beside.is_symlink():
                 beside.unlink()

@@ -11,7 +11,8 @@ class Verb:
         help: one line for ``bismap --help``.
         inputs: flag -> what it is. Each flag takes any number of files.
         outputs: flag -> file of the stage's entry that the given public path is linked to.
-        extras: files that an entry may have, by its settings; they are linked beside the first public path.
+        extras: files or folders that an entry has, or may have by its settings, and no rule tracks; they are linked
+            beside the first public path, under their own names.
         folder: the public path of ``manifest`` without its suffix is linked to the whole entry, too.
         sharded: the stage does part ``--shard i-of-n``.
         traced: the stage reports the provenance of everything upstream, which then belongs to its key.
@@ -250,5 +251,19 @@ VERBS: dict[str, Verb] = {
         "list the plots of a run and of all runs behind it",
         inputs={"files": "the plots"},
         outputs={"plots": "plots.csv"},
+    ),
+    "gallery": Verb(
+        "pages that show a whole experiment",
+        inputs=_SOURCE
+        | _TARGET
+        | _STYLIZED
+        | {
+            "transferability": "shard manifests of the transferability maps, judge after judge",
+            "pseudo_labels": "shard manifests of the pseudo-labels, assignment after assignment",
+            "scores": "shard manifests of what these were chosen by, in the same order",
+            "predictions": "shard manifests of the predictions, run after run: the adapted split, then the scored one",
+        },
+        outputs={"page": "index.html"},
+        extras=("files",),
     ),
 }

@@ -33,8 +33,8 @@ IN_A_TEST = {
 TRAINING = "python -m bismap train"
 SHARDED = {name for name, verb in VERBS.items() if verb.sharded}
 NOT_ASKED_FOR = {
-    *("weights", "overview", "pseudo_label_quality", "pseudo_label_curve"),
     *(name for name in VERBS if name.startswith("plot")),
+    *("weights", "overview", "gallery", "pseudo_label_quality", "pseudo_label_curve"),
     *("posteriors", "category_anchors", "anchor_gaps", "confidences", "ias_thresholds"),  # of other assignments
     *("table", "qualitative", "label_comparison", "feature_embedding"),
 }

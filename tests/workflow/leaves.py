@@ -246,6 +246,9 @@ EXPERIMENT = {
     "settings.feature_embedding.samples_per_class": Flip(8, NOTHING),
     "table_seeds": Flip([1, 2], NOTHING),
     **{f"tables.{name}.{leaf}": Flip(value, NOTHING) for name in TABLES for leaf, value in TABLE.items()},
+    "settings.gallery.runs": Flip(["gpa", "gpa_stm"], NOTHING),  # nothing asks for the gallery here
+    "settings.gallery.source_images": Flip(3, NOTHING),
+    "settings.gallery.width": Flip(80, NOTHING),
     "runs.source_only.objective": Flip(
         "distill", {"train:source_only", "predict:gpa:train"}, {"runs.source_only.teacher": "gpa"}
     ),

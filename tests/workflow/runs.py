@@ -38,6 +38,7 @@ TINY = {
     "qualitative": {"images": 2},
     "label_comparison": {"images": 2},
     "feature_embedding": {"samples_per_class": 9},
+    "gallery": {"source_images": 2, "width": 64},
 }  # fmt: skip
 
 # Most of a small job's time is its start, which is serial; and sums of several threads differ in their last bits.

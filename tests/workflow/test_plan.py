@@ -4,6 +4,7 @@ import json
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -109,6 +110,32 @@ def made(part: Path, images: int) -> None:
     """A finished part of a set of so many images."""
     part.mkdir(exist_ok=True)
     (part / "entry.json").write_text(json.dumps({"images": images}))
+
+
+def test_the_gallery_asks_for_all_that_its_runs_learnt_from(tmp_path, monkeypatch):
+    from workflow.plan import load_plan
+
+    raw = tiny_config("gta")
+    write_project(tmp_path, "gta", raw)
+    monkeypatch.chdir(tmp_path)
+    raw["experiments"]["gta"]["settings"]["gallery"]["runs"] = ["bismap", "gpa_stm_cas", "gpa_stm_maps", "source_only"]
+    plan, gta = load_plan(raw), SimpleNamespace(exp="gta")
+    asked = {
+        name: [re.sub(r"results/gta/|/\d-of-\d.csv", "", path) for path in paths]
+        for name, paths in plan.gallery_inputs(gta).items()
+    }
+    cfg = json.loads(plan.cfg("gallery")(gta))["settings"]
+    assert cfg["assignments"] == [["gpa_stm", "maps"], ["gpa_stm", "cas"]]
+    assert cfg["judges"] == ["gpa"]
+    assert [*dict.fromkeys(asked["pseudo_labels"])] == ["gpa_stm/pseudo_labels/maps", "gpa_stm/pseudo_labels/cas"]
+    assert [*dict.fromkeys(asked["scores"])] == ["gpa_stm/densities", "gpa_stm/anchor_gaps"]
+    assert {*asked["transferability"]} == {"gpa/transferability"}
+    assert {*asked["stylized"]} == {"stylized"}
+    sets = [f"{run}/predictions/{split}" for run in cfg["runs"] for split in ("train", "val")]
+    assert [*dict.fromkeys(asked["predictions"])] == sets
+    raw["experiments"]["gta"]["settings"]["gallery"]["runs"] = ["source_only"]
+    asked = load_plan(raw).gallery_inputs(gta)
+    assert not any(asked[name] for name in ("pseudo_labels", "scores", "transferability", "stylized"))
 
 
 def test_rendered_worlds_follow_the_seed():

@@ -22,6 +22,7 @@ OTHERS = ("posterior", "cas", "softmax", "ias")
 MORE = [f"results/gta/gpa_stm/pseudo_labels/{name}{end}" for name in OTHERS for end in (".json", ".curve.csv")]
 MORE += ["results/gta/tables/table1.md", *(f"results/gta/figures/figure{number}.png" for number in (4, 5, 6))]
 MORE += ["results/gta/bismap/plots.csv"]
+MORE += ["results/gta/gallery/index.html"]
 
 
 class Recorder(dict):

@@ -29,6 +29,7 @@ def reference_problems(full: Mapping[str, Any]) -> Iterator[Problem]:
 def _of_experiment(full: Mapping[str, Any], experiment: Mapping[str, Any]) -> Iterator[Problem]:
     datasets, weights = full.get("datasets"), full.get("weights")
     yield from _runs(section(experiment, "runs"))
+    yield from _shown(section(experiment, "runs"), lookup(experiment, "settings", "gallery", "runs"))
     # Where a whole section is missing, not every name that would stand in it is an error of its own.
     if isinstance(datasets, Mapping):
         yield from _datasets(datasets, experiment)
@@ -52,6 +53,12 @@ def _runs(runs: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(("runs", name, role), f"there is no run `{other}`; {known(runs)}")
     for circle in sorted(_circles(runs)):
         yield Problem(("runs",), f"runs need each other in a circle: {' -> '.join((*circle, circle[0]))}")
+
+
+def _shown(runs: Mapping[str, Any], shown: Any) -> Iterator[Problem]:
+    for run in shown if isinstance(shown, list) else []:
+        if isinstance(run, str) and run not in runs:
+            yield Problem(("settings", "gallery", "runs"), f"there is no run `{run}`; {known(runs)}")
 
 
 def _circles(runs: Mapping[str, Any]) -> set[tuple[str, ...]]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from bismap.config.base import Count, Positive, Section, Share, Size
+from bismap.config.base import Count, Name, Positive, Section, Share, Size
 
 Assignment = Literal["maps", "posterior", "cas", "ias", "softmax"]
 Precision = Annotated[
@@ -393,6 +393,21 @@ class Plots(Section):
         return assignments
 
 
+class Gallery(Section):
+    """The pages that show an experiment."""
+
+    runs: tuple[Name, ...] = Field(min_length=1, description="runs to show, with all that they learnt from")
+    source_images: Count = Field(description="source images to show, drawn by the seed")
+    width: Count = Field(description="width of pictures at most, pixels")
+
+    @field_validator("runs")
+    @classmethod
+    def _no_run_twice(cls, runs: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({run for run in runs if runs.count(run) > 1}):
+            raise ValueError(f"names a run twice: {', '.join(twice)}")
+        return runs
+
+
 class Settings(Section):
     """All settings of an experiment's stages."""
 
@@ -414,3 +429,4 @@ class Settings(Section):
     label_comparison: LabelComparison
     feature_embedding: FeatureEmbedding
     plots: Plots
+    gallery: Gallery
