@@ -41,8 +41,9 @@ USERS = {
              "plot_clusters"},
     "scipy": {"stylize", "pseudo_label_curve"},
     "scikit-learn": {"feature_embedding"},
-    "matplotlib": {f"plot_{name}" for name in ("learning_curves", "mixtures", "densities", "label_curves",
-                                               "transferability")},
+    "matplotlib": {"qualitative", "label_comparison", "feature_embedding",
+                   *(f"plot_{name}" for name in ("learning_curves", "mixtures", "densities", "label_curves",
+                                                 "transferability"))},
 }  # fmt: skip
 
 
