@@ -30,7 +30,10 @@ const archive = (() => {
     if (!comparable) return [layer];
     const run = layer.key.startsWith("prediction/") ? layer.key.slice("prediction/".length) : null;
     const title = `Errors of ${layer.title.replace(/^Prediction of /, "").replace(/^P/, "p")}`;
-    return [{ ...layer, run }, { key: `errors/${layer.key}`, title, kind: "errors", of: layer.key, run }];
+    return [
+      { ...layer, run },
+      { key: `errors/${layer.key}`, title, kind: "errors", of: layer.key, run },
+    ];
   }
 
   function load(name) {
@@ -98,7 +101,11 @@ const archive = (() => {
   const scores = new Map();
   function scoresOf(section, run) {
     const name = `${section.key}/scores/${run}`;
-    if (!scores.has(name)) scores.set(name, load(name).then((rows) => rows.map((row) => row && areas(row))));
+    if (!scores.has(name))
+      scores.set(
+        name,
+        load(name).then((rows) => rows.map((row) => row && areas(row))),
+      );
     return scores.get(name);
   }
 

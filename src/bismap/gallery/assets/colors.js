@@ -53,7 +53,10 @@ const colors = (() => {
   const isError = (given, truth) => given !== truth && truth !== 255 && given !== 255;
 
   function scaleImage() {
-    return `linear-gradient(to right, ${archive.experiment.scale.filter((_, i) => i % 15 === 0).map(css).join(", ")})`;
+    return `linear-gradient(to right, ${archive.experiment.scale
+      .filter((_, i) => i % 15 === 0)
+      .map(css)
+      .join(", ")})`;
   }
 
   return { ofClass, nameOf, paint, isError, scaleImage, wrong: css(WRONG) };

@@ -10,7 +10,11 @@ function element(selector, properties = {}, ...children) {
     if (missing(value) || (value === false && !name.startsWith("aria"))) continue;
     if (name === "style") for (const [key, one] of Object.entries(value)) made.style.setProperty(key, one);
     else if (name in made && !name.startsWith("aria")) made[name] = value;
-    else made.setAttribute(name.replace(/^aria([A-Z].*)/, (_, rest) => `aria-${rest.toLowerCase()}`), String(value));
+    else
+      made.setAttribute(
+        name.replace(/^aria([A-Z].*)/, (_, rest) => `aria-${rest.toLowerCase()}`),
+        String(value),
+      );
   }
   made.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false));
   return made;
@@ -20,9 +24,7 @@ function element(selector, properties = {}, ...children) {
 function choice(label, choices, chosen, onChoice, properties = {}) {
   const option = ([value, text]) => element("option", { value, selected: value === chosen }, text);
   const entries = choices.map((entry) =>
-    Array.isArray(entry)
-      ? option(entry)
-      : element("optgroup", { label: entry.group }, entry.choices.map(option)),
+    Array.isArray(entry) ? option(entry) : element("optgroup", { label: entry.group }, entry.choices.map(option)),
   );
   const list = element("select", { onchange: (event) => onChoice(event.target.value), ...properties }, entries);
   return element("label.field", {}, element("span", {}, label), list);

@@ -3,8 +3,17 @@
 
 const help = (() => {
   const GROUPS = {
-    "Everywhere": [["?", "this panel"], ["g", "images"], ["m", "classes"], ["p", "colours: own or colour-blind safe"]],
-    "Images": [["← → ↑ ↓", "from image to image"], ["Enter", "open"], ["/", "find"]],
+    Everywhere: [
+      ["?", "this panel"],
+      ["g", "images"],
+      ["m", "classes"],
+      ["p", "colours: own or colour-blind safe"],
+    ],
+    Images: [
+      ["← → ↑ ↓", "from image to image"],
+      ["Enter", "open"],
+      ["/", "find"],
+    ],
     "One image": [
       ["← →", "previous, next image of the list"],
       ["↑ ↓", "previous, next layer"],
@@ -21,11 +30,34 @@ const help = (() => {
     ],
   };
 
-  const rows = (keys) => keys.map(([key, words]) => [element("dt", {}, key.split(" ").map((one) => element("kbd", {}, one))), element("dd", {}, words)]);
-  const panel = element("dialog.help", { ariaLabel: "Help" },
-    element("form", { method: "dialog" }, element("h2", {}, "Keys and mouse"), element("button", { ariaLabel: "Close" }, "×")),
-    Object.entries(GROUPS).map(([title, keys]) => element("section", {}, element("h3", {}, title), element("dl", {}, rows(keys)))),
-    element("p", {}, "Wheel or pinch zooms, dragging moves, a double click zooms in and out. The address in the browser always leads back to what you see: copy it to show it to somebody."));
+  const rows = (keys) =>
+    keys.map(([key, words]) => [
+      element(
+        "dt",
+        {},
+        key.split(" ").map((one) => element("kbd", {}, one)),
+      ),
+      element("dd", {}, words),
+    ]);
+  const panel = element(
+    "dialog.help",
+    { ariaLabel: "Help" },
+    element(
+      "form",
+      { method: "dialog" },
+      element("h2", {}, "Keys and mouse"),
+      element("button", { ariaLabel: "Close" }, "×"),
+    ),
+    Object.entries(GROUPS).map(([title, keys]) =>
+      element("section", {}, element("h3", {}, title), element("dl", {}, rows(keys))),
+    ),
+    element(
+      "p",
+      {},
+      "Wheel or pinch zooms, dragging moves, a double click zooms in and out. The address in the browser leads back " +
+        "to what you see: copy it to show it to somebody.",
+    ),
+  );
   panel.addEventListener("click", (event) => event.target === panel && panel.close());
 
   function toggle() {
@@ -34,5 +66,10 @@ const help = (() => {
     else panel.showModal();
   }
 
-  return { toggle, get open() { return panel.open; } };
+  return {
+    toggle,
+    get open() {
+      return panel.open;
+    },
+  };
 })();

@@ -6,13 +6,33 @@
   const viewOf = (state) => VIEWS[state.view] ?? images;
 
   function head(state) {
-    const tab = (view, text) => element("a", { href: address.link({ view, id: null, zoom: null, x: null, y: null }, state),
-      ariaCurrent: viewOf(state) === VIEWS[view] || (view === "images" && state.view === "image") ? "page" : null, id: `tab-${view}` }, text);
+    const tab = (view, text) =>
+      element(
+        "a",
+        {
+          href: address.link({ view, id: null, zoom: null, x: null, y: null }, state),
+          ariaCurrent: viewOf(state) === VIEWS[view] || (view === "images" && state.view === "image") ? "page" : null,
+          id: `tab-${view}`,
+        },
+        text,
+      );
     document.querySelector(".tabs").replaceChildren(tab("images", "Images"), tab("classes", "Classes"));
     document.querySelector(".tools").replaceChildren(
-      element("button", { type: "button", id: "safe", ariaPressed: Boolean(state.safe), ariaLabel: "Colour-blind safe colours", onclick: recolor,
-                          title: "Colours of classes that stay apart for colour-blind eyes" }, element("span", { ariaHidden: "true" }, "◑"), element("span.long", {}, " Colour-blind safe")),
-      element("button", { type: "button", id: "help", onclick: help.toggle, ariaLabel: "Help and keys" }, "?"));
+      element(
+        "button",
+        {
+          type: "button",
+          id: "safe",
+          ariaPressed: Boolean(state.safe),
+          ariaLabel: "Colour-blind safe colours",
+          onclick: recolor,
+          title: "Colours of classes that stay apart for colour-blind eyes",
+        },
+        element("span", { ariaHidden: "true" }, "◑"),
+        element("span.long", {}, " Colour-blind safe"),
+      ),
+      element("button", { type: "button", id: "help", onclick: help.toggle, ariaLabel: "Help and keys" }, "?"),
+    );
   }
 
   const recolor = () => address.go({ safe: address.state.safe ? null : true });
@@ -41,7 +61,8 @@
   });
 
   if (!archive.experiment) {
-    document.querySelector("#main").textContent = "files/experiment.js is missing or damaged: copy the whole folder, or make the gallery again.";
+    document.querySelector("#main").textContent =
+      "files/experiment.js is missing or damaged: copy the whole folder, or make the gallery again.";
     return;
   }
   const { name } = archive.experiment;

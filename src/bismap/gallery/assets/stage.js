@@ -12,7 +12,12 @@ function stage(side, { onLook, onPoint, onLayer }) {
   const note = element("p.note", { hidden: true });
   const frame = element("div.frame", { tabIndex: -1 }, sheet, ring, probe, note);
   const picker = element("div.picker");
-  const root = element(`section.pane.${side}`, { ariaLabel: side === "a" ? "Left picture" : "Right picture" }, picker, frame);
+  const root = element(
+    `section.pane.${side}`,
+    { ariaLabel: side === "a" ? "Left picture" : "Right picture" },
+    picker,
+    frame,
+  );
 
   let size = [1, 1];
   let look = { zoom: 1, x: 0.5, y: 0.5 };
@@ -44,7 +49,8 @@ function stage(side, { onLook, onPoint, onLayer }) {
     return { layer, picture, truth };
   }
 
-  const valuesOf = (section, id, { kind, key, of }) => (kind === "photograph" ? null : archive.indices(section, id, of ?? key));
+  const valuesOf = (section, id, { kind, key, of }) =>
+    kind === "photograph" ? null : archive.indices(section, id, of ?? key);
   const truthOf = (section, id) =>
     section.layers.some(({ key }) => key === "truth") ? archive.indices(section, id, "truth") : null;
 
@@ -73,13 +79,23 @@ function stage(side, { onLook, onPoint, onLayer }) {
   }
 
   function pickers(section, place, chosen) {
-    const groups = [["Pictures", (one) => one.kind === "photograph" || one.key === "truth"],
-                    ["Pseudo-labels and scores", (one) => /^(labels|score|transferability)\//.test(one.key)],
-                    ["Predictions", (one) => one.key.startsWith("prediction/")],
-                    ["Errors", (one) => one.kind === "errors"]];
-    const entries = groups.map(([group, belongs]) => ({ group, choices: section.layers.filter(belongs).map(({ key, title }) => [key, title]) }));
-    const made = choice(side === "a" ? "Left" : "Right", entries.filter(({ choices }) => choices.length), chosen.key, onLayer,
-      { ariaLabel: side === "a" ? "Layer of the left picture" : "Layer of the right picture", id: `layer-${side}` });
+    const groups = [
+      ["Pictures", (one) => one.kind === "photograph" || one.key === "truth"],
+      ["Pseudo-labels and scores", (one) => /^(labels|score|transferability)\//.test(one.key)],
+      ["Predictions", (one) => one.key.startsWith("prediction/")],
+      ["Errors", (one) => one.kind === "errors"],
+    ];
+    const entries = groups.map(([group, belongs]) => ({
+      group,
+      choices: section.layers.filter(belongs).map(({ key, title }) => [key, title]),
+    }));
+    const made = choice(
+      side === "a" ? "Left" : "Right",
+      entries.filter(({ choices }) => choices.length),
+      chosen.key,
+      onLayer,
+      { ariaLabel: side === "a" ? "Layer of the left picture" : "Layer of the right picture", id: `layer-${side}` },
+    );
     const focused = document.activeElement?.id === `layer-${side}`;
     picker.replaceChildren(made.lastChild, element("span.count", {}, summary(section, place, chosen)));
     if (focused) picker.firstChild.focus();
@@ -100,7 +116,11 @@ function stage(side, { onLook, onPoint, onLayer }) {
     const near = Math.max(1, Math.min(40, zoom));
     const half = (room, length) => room / (2 * length * fit() * near);
     const within = (value, margin) => (margin >= 0.5 ? 0.5 : Math.max(margin, Math.min(1 - margin, value)));
-    return { zoom: near, x: within(x, half(frame.clientWidth, size[0])), y: within(y, half(frame.clientHeight, size[1])) };
+    return {
+      zoom: near,
+      x: within(x, half(frame.clientWidth, size[0])),
+      y: within(y, half(frame.clientHeight, size[1])),
+    };
   }
 
   function placed(wanted = look) {
@@ -117,8 +137,10 @@ function stage(side, { onLook, onPoint, onLayer }) {
   function pointAt({ clientX, clientY }) {
     const box = frame.getBoundingClientRect();
     const scale = fit() * look.zoom;
-    return { x: look.x + (clientX - box.left - box.width / 2) / (size[0] * scale),
-             y: look.y + (clientY - box.top - box.height / 2) / (size[1] * scale) };
+    return {
+      x: look.x + (clientX - box.left - box.width / 2) / (size[0] * scale),
+      y: look.y + (clientY - box.top - box.height / 2) / (size[1] * scale),
+    };
   }
 
   function zoomed(factor, at) {
@@ -129,10 +151,14 @@ function stage(side, { onLook, onPoint, onLayer }) {
 
   const fingers = new Map();
 
-  frame.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    onLook(zoomed(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), pointAt(event)));
-  }, { passive: false });
+  frame.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      onLook(zoomed(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), pointAt(event)));
+    },
+    { passive: false },
+  );
 
   frame.addEventListener("pointerdown", (event) => {
     if (event.button) return;
@@ -149,8 +175,11 @@ function stage(side, { onLook, onPoint, onLayer }) {
 
   function drag(before, event) {
     const scale = fit() * look.zoom;
-    const moved = { ...look, x: look.x - (event.clientX - before.clientX) / fingers.size / (size[0] * scale),
-                             y: look.y - (event.clientY - before.clientY) / fingers.size / (size[1] * scale) };
+    const moved = {
+      ...look,
+      x: look.x - (event.clientX - before.clientX) / fingers.size / (size[0] * scale),
+      y: look.y - (event.clientY - before.clientY) / fingers.size / (size[1] * scale),
+    };
     const [other] = [...fingers.values()].filter((finger) => finger.pointerId !== event.pointerId);
     fingers.set(event.pointerId, event);
     if (!other) {
@@ -167,7 +196,9 @@ function stage(side, { onLook, onPoint, onLayer }) {
     frame.addEventListener(name, (event) => fingers.delete(event.pointerId));
   }
   frame.addEventListener("pointerleave", () => onPoint(null));
-  frame.addEventListener("dblclick", (event) => onLook(look.zoom > 1 ? { zoom: 1, x: 0.5, y: 0.5 } : zoomed(4, pointAt(event))));
+  frame.addEventListener("dblclick", (event) =>
+    onLook(look.zoom > 1 ? { zoom: 1, x: 0.5, y: 0.5 } : zoomed(4, pointAt(event))),
+  );
 
   // ---- What lies under the pointer -----------------------------------------------------------------------------
 
@@ -200,7 +231,18 @@ function stage(side, { onLook, onPoint, onLayer }) {
     return right === value ? [...named, " ✓"] : [...named, " ✗ ", swatch(right), colors.nameOf(right)];
   }
 
-  return { root, show, placed, point, describe, zoomed, fade: (share) => frame.style.setProperty("--blend", share), get look() { return look; } };
+  return {
+    root,
+    show,
+    placed,
+    point,
+    describe,
+    zoomed,
+    fade: (share) => frame.style.setProperty("--blend", share),
+    get look() {
+      return look;
+    },
+  };
 }
 
 // A stored value of a map in words; the ends of a score's scale stand for all beyond.

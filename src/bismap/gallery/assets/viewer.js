@@ -13,14 +13,17 @@ const viewer = (() => {
   let turn = 0;
 
   const current = (state) => {
-    const section = images.sectionOf(state);
+    const section = selection.sectionOf(state);
     return { section, place: section.place.get(state.id) };
   };
 
   // The layer that a section opens with: the labels of the chosen run, or what weighs the source.
   function defaultLayer(state, section) {
-    const { run } = images.runsOf(state, section);
-    const wished = [`prediction/${run ?? archive.experiment.runs.at(-1)}`, ...section.layers.map(({ key }) => key).reverse()];
+    const { run } = selection.runsOf(state, section);
+    const wished = [
+      `prediction/${run ?? archive.experiment.runs.at(-1)}`,
+      ...section.layers.map(({ key }) => key).reverse(),
+    ];
     return wished.find((key) => section.layers.some((layer) => layer.key === key));
   }
 
@@ -34,8 +37,14 @@ const viewer = (() => {
     const entering = before?.view !== "image" || !panes;
     if (entering) build();
     if (place === undefined) {
-      parts.root.replaceChildren(element("p.empty", {}, `There is no image ${state.id ?? ""} in ${section.title}. `,
-        element("a", { href: address.link({ view: "images", id: null }) }, "See all images")));
+      parts.root.replaceChildren(
+        element(
+          "p.empty",
+          {},
+          `There is no image ${state.id ?? ""} in ${section.title}. `,
+          element("a", { href: address.link({ view: "images", id: null }) }, "See all images"),
+        ),
+      );
       panes = null;
       return;
     }
@@ -51,11 +60,16 @@ const viewer = (() => {
     }
     const mine = ++turn;
     bar(state, section, place);
-    const shown = await Promise.all(["a", "b"].map((side) =>
-      keys[side] ? panes[side].show(section, place, keys[side], state.only) : null)).catch((error) => speak(error.message));
+    const shown = await Promise.all(
+      ["a", "b"].map((side) => (keys[side] ? panes[side].show(section, place, keys[side], state.only) : null)),
+    ).catch((error) => speak(error.message));
     if (mine !== turn || !panes || !shown) return;
     lookAt(look);
-    await legend(state, section, place, shown);
+    const beside = await legend.of(state, section, place, shown.filter(Boolean));
+    if (mine !== turn || !panes) return;
+    parts.legend.replaceChildren(...beside.elements);
+    beside.words.forEach((words, i) => panes[i ? "b" : "a"].describe(words));
+    speak(beside.words[0]);
     parts.root.dataset.ready = `${state.id} ${keys.a} ${keys.b ?? ""}`.trim(); // for whoever waits for it
     preload(section);
   }
@@ -65,20 +79,40 @@ const viewer = (() => {
   function build() {
     const made = (side) => stage(side, { onLook: look, onPoint: point, onLayer: (key) => address.go({ [side]: key }) });
     panes = { a: made("a"), b: made("b") };
-    const slider = element("input", { type: "range", min: 0, max: 100, id: "blend", ariaLabel: "How much of the layer covers the photograph",
-                                      oninput: (event) => { blendTo(Number(event.target.value)); commit({ blend: Number(event.target.value) }); } });
+    const slider = element("input", {
+      type: "range",
+      min: 0,
+      max: 100,
+      id: "blend",
+      ariaLabel: "How much of the layer covers the photograph",
+      oninput: (event) => {
+        blendTo(Number(event.target.value));
+        commit({ blend: Number(event.target.value) });
+      },
+    });
     parts = {
       bar: element("div.bar"),
       slider,
       blend: element("output"),
       legend: element("div.legend"),
     };
-    parts.root = element("div.viewer", {},
+    parts.root = element(
+      "div.viewer",
+      {},
       parts.bar,
       element("div.panes", {}, panes.a.root, panes.b.root),
-      element("aside.side", { ariaLabel: "Layers and classes" },
-        element("label.field.blend", {}, element("span", {}, "Photograph ↔ layer"), element("div.joined", {}, slider, parts.blend)),
-        parts.legend));
+      element(
+        "aside.side",
+        { ariaLabel: "Layers and classes" },
+        element(
+          "label.field.blend",
+          {},
+          element("span", {}, "Photograph ↔ layer"),
+          element("div.joined", {}, slider, parts.blend),
+        ),
+        parts.legend,
+      ),
+    );
     document.querySelector("#main").replaceChildren(parts.root);
     scrollTo(0, 0);
   }
@@ -90,15 +124,33 @@ const viewer = (() => {
 
   function bar(state, section, place) {
     const { b } = layersOf(state, section);
-    const step = (by, words, sign) => element("a.step", { href: neighbour(state, by), ariaLabel: words, title: words, id: by < 0 ? "previous" : "next" }, sign);
+    const step = (by, words, sign) =>
+      element(
+        "a.step",
+        { href: neighbour(state, by), ariaLabel: words, title: words, id: by < 0 ? "previous" : "next" },
+        sign,
+      );
     parts.bar.replaceChildren(
-      element("a.step.back", { href: address.link({ view: "images", id: null, zoom: null, x: null, y: null }), id: "back" }, "‹ All images"),
+      element(
+        "a.step.back",
+        { href: address.link({ view: "images", id: null, zoom: null, x: null, y: null }), id: "back" },
+        "‹ All images",
+      ),
       element("h2", { title: state.id }, state.id),
       element("span.count", {}, position(place)),
-      element("span.steps", {},
+      element(
+        "span.steps",
+        {},
         element("button", { type: "button", id: "compare", ariaPressed: Boolean(b), onclick: compare }, "Side by side"),
-        element("button", { type: "button", id: "whole", onclick: () => look({ zoom: 1, x: 0.5, y: 0.5 }) }, "Whole image"),
-        step(-1, "Previous image", "←"), step(1, "Next image", "→")));
+        element(
+          "button",
+          { type: "button", id: "whole", onclick: () => look({ zoom: 1, x: 0.5, y: 0.5 }) },
+          "Whole image",
+        ),
+        step(-1, "Previous image", "←"),
+        step(1, "Next image", "→"),
+      ),
+    );
     sorted(state, section, place);
   }
 
@@ -106,7 +158,7 @@ const viewer = (() => {
   async function sorted(state, section, place) {
     const wanted = address.link(Object.fromEntries(OF_ORDER.map((name) => [name, state[name]])), {});
     if (wanted === ordered) return;
-    const found = await images.order(state);
+    const found = await selection.order(state);
     [places, ordered] = [found, wanted];
     if (panes && address.state.id === state.id) bar(address.state, section, place);
   }
@@ -157,93 +209,16 @@ const viewer = (() => {
     committing = setTimeout(() => address.state.view === "image" && address.adjust(changes), 200);
   }
 
-  // ---- Classes of the image, and the scale of a map ------------------------------------------------------------
-
-  async function legend(state, section, place, shown) {
-    const sides = shown.filter(Boolean);
-    const runs = sides.map(({ layer }) => layer.run).map((run) => (run in section.runs ? run : null));
-    const scores = await Promise.all(runs.map((run) => run && archive.scoresOf(section, run)));
-    if (!panes || address.state.id !== state.id) return;
-    const areas = scores.map((all) => all?.[place] ?? null);
-    const shares = sides.map(sharesOf);
-    const numbers = archive.experiment.classes.map((_, number) => number)
-      .filter((number) => shares.some((share) => share?.get(number)) || areas.some((area) => area?.has(number)));
-    const order = (number) => -Math.max(...shares.map((share) => share?.get(number) ?? 0));
-    numbers.sort((one, other) => order(one) - order(other));
-    parts.legend.replaceChildren(...sides.map((side, i) => scale(side, i, sides.length)).filter(Boolean),
-      ...(numbers.length ? [classTable(state, numbers, sides, shares, areas)] : []));
-    sides.forEach((side, i) => {
-      const words = describe(section, state.id, side, shares[i]);
-      panes[i ? "b" : "a"].describe(words);
-      if (!i) speak(words);
-    });
-  }
-
-  // Class -> share of the pixels; of errors, of those that are wrong. Nothing for photographs and maps.
-  function sharesOf({ layer, picture, truth }) {
-    if (!picture || layer.kind === "map" || (layer.kind === "errors" && !truth)) return null;
-    const counts = new Float64Array(256);
-    const wrong = layer.kind === "errors";
-    picture.values.forEach((value, i) => {
-      if (!wrong || colors.isError(value, truth.values[i])) counts[wrong ? truth.values[i] : value] += 1;
-    });
-    const found = new Map();
-    counts.forEach((count, value) => value !== 255 && count && found.set(value, count / picture.values.length));
-    return found;
-  }
-
-  function describe(section, id, { layer, picture }, shares) {
-    if (layer.kind === "photograph") return `${layer.title} of ${id}`;
-    if (layer.kind === "map") {
-      const mean = section.images.mean[layer.key]?.[section.place.get(id)];
-      return `${layer.title} of ${id}: ${layer.quantity}, mean ${figure.number(mean, 2)} ${layer.unit}`.trim();
-    }
-    const most = [...(shares ?? [])].sort((one, other) => other[1] - one[1]).slice(0, 5);
-    const words = most.map(([number, share]) => `${colors.nameOf(number)} ${figure.percent(share, 0)}`).join(", ");
-    const what = layer.kind === "errors" ? "wrong pixels by their true class" : "classes";
-    return picture ? `${layer.title} of ${id}: ${what} ${words || "none"}` : `${id} has no truth`;
-  }
-
-  function scale({ layer }, i, all) {
-    if (layer.kind !== "map") return null;
-    const digits = layer.high - layer.low > 20 ? 0 : 2;
-    const open = layer.key.startsWith("score/");
-    const end = (value, sign) => `${open ? sign : ""}${figure.number(value, digits)}`;
-    const title = `${all > 1 ? ["Left: ", "Right: "][i] : ""}${layer.title}`;
-    return element("figure.scale", {},
-      element("figcaption", {}, title),
-      element("div.colors", { role: "img", ariaLabel: `Colours from dark to light: ${figure.number(layer.low, digits)} to ${figure.number(layer.high, digits)}`,
-                              style: { background: colors.scaleImage() } }),
-      element("div.ends", {}, element("span", {}, end(layer.low, "≤ ")),
-        element("span", {}, layer.unit ? `${layer.quantity} (${layer.unit})` : layer.quantity), element("span", {}, end(layer.high, "≥ "))));
-  }
-
-  function classTable(state, numbers, sides, shares, areas) {
-    const two = sides.length > 1;
-    const sign = (i) => (two ? [" left", " right"][i] : "");
-    const columns = sides.flatMap(({ layer }, i) => [
-      shares[i] && { title: `${layer.kind === "errors" ? "Wrong" : "Share"}${sign(i)}`, text: (number) => figure.percent(shares[i].get(number)) },
-      areas[i] && { title: `IoU${sign(i)}`, text: (number) => figure.percent(images.ratioOf(areas[i].get(number)), 0) },
-    ]).filter(Boolean);
-    return element("table.classes", {},
-      element("caption", {}, "Click a class to see it alone."),
-      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Class"), columns.map(({ title }) => element("th", { scope: "col" }, title)))),
-      element("tbody", {}, numbers.map((number) => element("tr", {},
-        element("th", { scope: "row" }, element("button", {
-          type: "button", ariaPressed: state.only === number, id: `class-${number}`,
-          onclick: () => address.go({ only: state.only === number ? null : number }) },
-          element("i.swatch", { style: { background: colors.ofClass(number) } }), colors.nameOf(number))),
-        columns.map(({ text }) => element("td.number", {}, text(number)))))));
-  }
-
   // ---- Keys ----------------------------------------------------------------------------------------------------
 
   function compare() {
     const { section } = current(address.state);
     const { a, b } = layersOf(address.state, section);
-    const { versus } = images.runsOf(address.state, section);
+    const { versus } = selection.runsOf(address.state, section);
     const wished = [versus && `prediction/${versus}`, "truth", "stylized", "photograph"];
-    address.go({ b: b ? null : wished.find((key) => key && key !== a && section.layers.some((layer) => layer.key === key)) });
+    address.go({
+      b: b ? null : wished.find((key) => key && key !== a && section.layers.some((layer) => layer.key === key)),
+    });
   }
 
   function turnLayer(side, by) {
@@ -258,9 +233,14 @@ const viewer = (() => {
     const { section } = current(address.state);
     const key = layersOf(address.state, section)[side];
     if (!key) return;
-    const target = wanted === "truth"
-      ? (key === "truth" ? defaultLayer(address.state, section) : "truth")
-      : (key.startsWith("errors/") ? key.slice("errors/".length) : `errors/${key}`);
+    const target =
+      wanted === "truth"
+        ? key === "truth"
+          ? defaultLayer(address.state, section)
+          : "truth"
+        : key.startsWith("errors/")
+          ? key.slice("errors/".length)
+          : `errors/${key}`;
     if (section.layers.some((layer) => layer.key === target)) address.go({ [side]: target });
   }
 
