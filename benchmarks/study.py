@@ -235,9 +235,10 @@ def run_tables(runs: pd.DataFrame) -> Iterator[str]:
             if own["experiment"].nunique() > 1:
                 yield from _table(f"Table 5, {data}, `{run}` by labelled share", own, THRESHOLDS, "study")
         for run in map(_retrained, ("maps", "posterior")):
-            if (study["run"] == run + ROUND_2).any():
-                names = {run: "first round", run + ROUND_2: "second round"}
-                yield from _table(f"Second round, {data}, `{run}`", study, names, run)
+            own = mine[mine["experiment"] == chosen.get(run)]
+            if (own["run"] == run + ROUND_2).any():
+                names = {run: f"first round ({THRESHOLDS[chosen[run]]})", run + ROUND_2: "second round"}
+                yield from _table(f"Second round, {data}, `{run}`", own, names, run)
 
 
 def _table(title: str, runs: pd.DataFrame, names: dict[str, str], against: str) -> Iterator[str]:
