@@ -51,7 +51,7 @@ def normalize(entropy: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     """Eq. 8: min-max over the classes that the source has labels of and that are predicted; all equal give 0.
 
     A class that is predicted nowhere has e' = 1. The paper does not treat it; e' is there to lift the
-    classes that the model finds hard (§3.3), and none is harder than one that it never gives.
+    classes that the model finds hard (§3.4), and none is harder than one that it never gives.
 
     A class without source labels (terrain, truck and train of SYNTHIA) has none, NaN: no source pixel asks for
     it, and the few target pixels that a model gives to it, all uncertain, would flatten the others' e'.
