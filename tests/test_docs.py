@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 from urllib.parse import unquote, urlparse
 
 import pytest
@@ -20,6 +20,7 @@ from workflow.settings import stage_settings, stage_setup
 from bismap.config import Config, check_config
 from bismap.config.model import Dataset, Experiment, Run, Weights
 from bismap.config.settings import Settings
+from bismap.config.tables import Table
 from bismap.verbs import VERBS
 from tests.documents import CONVENTION, NEEDS, ROOT, RUN, SHOWN, Page, pages, read_page, repository_files, slug_of
 
@@ -168,7 +169,7 @@ def test_pages_of_stages_name_the_settings_that_they_read(stage):
 @pytest.mark.parametrize("page", [page for page in pages() if page.path.parent == STAGES], ids=lambda page: page.name)
 def test_pages_of_stages_name_no_setting_that_does_not_exist(page):
     sections = "|".join(Settings.model_fields)
-    spans = re.findall(rf"`((?:{sections}|datasets|runs|weights|experiments)\.[\w.{{}},]+)`", page.text)
+    spans = re.findall(rf"`((?:{sections}|datasets|runs|weights|tables|experiments)\.[\w.{{}},]+)`", page.text)
     files = re.compile(r"\.(zarr|csv|json|png|npy|safetensors|py|md)\b")
     mentioned = {name for span in spans if not files.search(span) for name in _expanded(span)}
     if page.path.stem in VERBS:
@@ -192,9 +193,9 @@ def _leaves(model: type[BaseModel], path: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         types = (field.annotation, *get_args(field.annotation))
         inner = next((kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        if inner is None:
+        if inner is None or get_origin(field.annotation) is tuple:
             yield path + name
-        elif not (inner in (Settings, Run) and path == ""):
+        elif not (inner in (Settings, Run, Table) and path == ""):
             yield from _leaves(inner, f"{path}{name}.")
 
 
@@ -203,10 +204,11 @@ ALL_SETTINGS = {
     *_leaves(Settings, ""),
     *_leaves(Experiment, ""),
     *_leaves(Run, "runs.{run}."),
+    *_leaves(Table, "tables.{table}."),
     *_leaves(Dataset, "datasets.{dataset}."),
     *_leaves(Weights, "weights.{weights}."),
 }
-"""All there are, as pages name them: of a stage below ``settings``, of an experiment, a run, a data set, a file."""
+"""All there are, as pages name them: of a stage below ``settings``, of an experiment, a run, a table, a data set ..."""
 
 
 def _named_settings(page: Page) -> dict[str, str]:
@@ -246,7 +248,8 @@ def _settings_read() -> dict[str, set[str]]:
 def _demo() -> Config:
     """`demo`, which is rendered and so can be asked without data, with the one group of settings that it lacks."""
     raw = copy.deepcopy(CONFIG)
-    raw["experiments"] = {"demo": raw["experiments"]["demo"]}
+    variants = {name: spec for name, spec in raw["experiments"].items() if name.startswith("demo_share")}
+    raw["experiments"] = {"demo": raw["experiments"]["demo"], **variants}
     raw["experiments"]["demo"]["settings"]["features"]["pool"] = {"size": 9, "keep": [0.5] * 19}
     return check_config(raw)
 
@@ -254,8 +257,9 @@ def _demo() -> Config:
 def _change(config: Config, name: str) -> None:
     """Give a setting of `demo` another value, sound or not, wherever it stands."""
     experiment, (first, *rest) = config.experiments["demo"], name.split(".")
-    if first in ("datasets", "runs", "weights"):
-        groups = {"datasets": config.datasets, "runs": experiment.runs, "weights": config.weights}
+    groups = {"datasets": config.datasets, "weights": config.weights}
+    groups |= {"runs": experiment.runs, "tables": experiment.tables}
+    if first in groups:
         owners: list[Any] = list(groups[first].values())
         *path, last = rest[1:]
     else:
@@ -294,6 +298,7 @@ def _given(config: Config) -> dict[str, list[Any]]:
         "domain": ["source", "target"],
         "split": ["train", "val"],
         "assignment": list(SCORES),
+        "table": ["table4", "table5"],
     }
     combinations = [
         SimpleNamespace(exp="demo", **{name: values[turn % len(values)] for name, values in choices.items()})
