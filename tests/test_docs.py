@@ -79,7 +79,7 @@ def test_faults_of_links_are_seen(tmp_path):
     sound = [
         "https://example.org/a_(b)",
         "method.md",
-        "../README.md#more",
+        "../README.md#cite",
         "#camvid",
         "study",
         "../src/bismap/losses.py",
