@@ -53,6 +53,11 @@ def test_an_edit_elsewhere_changes_nothing(copy):
     assert copy("user", other="y = 3\n") == before
 
 
+def test_how_models_are_scored_is_no_part_of_the_code_that_trains_them():
+    assert not [name for name in fp.closure("bismap.stages.train") if name.startswith("bismap.evaluation")]
+    assert "bismap.evaluation.confusion" in fp.closure("bismap.stages.evaluate")
+
+
 def test_assets_of_a_package_belong_to_all_that_import_it(copy, tmp_path):
     assets = tmp_path / "bismap" / "page" / "assets"
     assets.mkdir(parents=True)

@@ -3,7 +3,8 @@
 Comments, docstrings and formatting are no part of a syntax tree once docstrings are dropped, so editing
 them changes nothing; any other edit changes the fingerprint of exactly the stages that import the module,
 directly or through others. Modules are parsed, never imported: reading a fingerprint does not load torch.
-What lies in a package's folder ``assets`` (the page of the gallery) counts by its bytes.
+What only looks on (`OBSERVERS`) does not count; what lies in a package's folder ``assets`` (the page of the gallery)
+counts by its bytes.
 """
 
 import ast
@@ -14,6 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
+
+OBSERVERS = frozenset({"bismap.training.events", "bismap.training.validation"})
+"""Modules that tell how a training goes and change no bit of its model (tests hold that): an edit of how models are
+scored must not train them again."""
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -35,12 +40,12 @@ def forget() -> None:
 
 @cache
 def closure(module: str) -> frozenset[str]:
-    """Names of the package's modules that ``module`` imports, itself included, lazy imports as well."""
+    """Names of the package's modules that ``module`` imports, itself included, lazy imports as well, observers not."""
     seen: set[str] = set()
     todo = [module]
     while todo:
         name = todo.pop()
-        if name in seen:
+        if name in seen or name in OBSERVERS:
             continue
         seen.add(name)
         todo.extend(imports(name) - seen)

@@ -7,7 +7,6 @@ import torch
 
 from bismap.data.dataset import Dataset, open_dataset
 from bismap.errors import BismapError
-from bismap.evaluation.prediction import Passes
 from bismap.job import Job
 from bismap.models.network import DeepLabV3Plus, build_network
 from bismap.models.shared_norm import share_norms
@@ -92,8 +91,8 @@ def _validation(job: Job, classes: Sequence[str]) -> Validation | None:
     if wanted is None:
         return None
     dataset = _target_dataset(job, classes)
-    passes = Passes(tuple(wanted["size"]), (1.0,), flip=False, precision=job.settings["precision"])
-    return Validation(wanted["every"], dataset, wanted["split"], passes, job.threads, job.processes)
+    views = (tuple(wanted["size"]), job.settings["precision"])
+    return Validation(wanted["every"], dataset, wanted["split"], *views, job.threads, job.processes)
 
 
 def _domain(

@@ -32,7 +32,8 @@ class Validation:
         every: steps between two rows; the last step has one, too.
         dataset: of the target.
         split: name of the split, each image of which has a truth.
-        passes: the views that a label is made of.
+        size: width and height that images are labelled at, once each.
+        precision: of the network's pass, `bf16`, `fp16` or `fp32`.
         threads: that read images ahead; so many images and truths are held at a time, twice over.
         processes: which label a share of the images each.
 
@@ -41,7 +42,14 @@ class Validation:
     """
 
     def __init__(
-        self, every: int, dataset: Dataset, split: str, passes: Passes, threads: int, processes: Processes
+        self,
+        every: int,
+        dataset: Dataset,
+        split: str,
+        size: tuple[int, int],
+        precision: str,
+        threads: int,
+        processes: Processes,
     ) -> None:
         self.every = every
         self.dataset = dataset
@@ -52,7 +60,7 @@ class Validation:
                 f"validation: {len(bare)} of {len(self.items)} images of split `{split}` have no label, the first is "
                 f"{bare[0]}: give them one, or set `settings.training.validate_every` to null"
             )
-        self.passes = passes
+        self.passes = Passes(size, (1.0,), flip=False, precision=precision)
         self.threads = threads
         self.processes = processes
         self.rows: list[Row] = []
