@@ -68,7 +68,11 @@ def test_assets_of_a_package_belong_to_all_that_import_it(copy, tmp_path):
     (assets / "page.js").write_text("one();")
     before = copy("user")
     (assets / "page.js").write_text("two();")
-    assert len({without, before, copy("user")}) == 3
+    after = copy("user")
+    assert len({without, before, after}) == 3
+    (assets / ".page.js.swp").write_text("what an editor leaves")
+    (assets / ".idea").mkdir()
+    assert copy("user") == after
     assert copy("other") == other
 
 

@@ -20,6 +20,9 @@ OBSERVERS = frozenset({"bismap.training.events", "bismap.training.validation"})
 """Modules that tell how a training goes and change no bit of its model (tests hold that): an edit of how models are
 scored must not train them again."""
 
+ASSETS = (".css", ".html", ".js")
+"""Of a package's folder ``assets``; what an editor leaves beside them does not count."""
+
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -102,7 +105,9 @@ def _read(module: str) -> _Module:
 
 def _assets(path: Path) -> list[Path]:
     folder = path.parent / "assets"
-    return sorted(folder.iterdir()) if path.name == "__init__.py" and folder.is_dir() else []
+    if path.name != "__init__.py" or not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if file.suffix in ASSETS)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -63,13 +63,13 @@ def read_begin(path: Path) -> Begin | None:
 
 
 def read_log(path: Path) -> JobLog | None:
-    """The log of a job, of which only beginning and end are looked at; None if there is none.
+    """The log of a job, of which only beginning and end are looked at; None if there is none, or none to be read now.
 
     A last line without its end is left out: it may be half written.
     """
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     head = _records(_lines(path, 0, _HEAD))
     tail = _records(_lines(path, max(status.st_size - _TAIL, 0), _TAIL))
@@ -120,7 +120,7 @@ def _lines(path: Path, start: int, most: int) -> list[str]:
         with path.open("rb") as file:
             file.seek(start)
             data = file.read(most)
-    except FileNotFoundError:
+    except OSError:  # a shared disk may fail for a moment; whoever watches looks again
         return []
     lines = data[: data.rfind(b"\n") + 1].decode(errors="replace").splitlines()
     return lines[1:] if start else lines

@@ -28,7 +28,6 @@ _LEFT_OUT = (
     LogEvent.WORKFLOW_STARTED,
     LogEvent.RESOURCES_INFO,
     LogEvent.JOB_STARTED,
-    LogEvent.SHELLCMD,
     LogEvent.PROGRESS,
     LogEvent.RULEGRAPH,
 )
@@ -69,6 +68,12 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record: LogRecord) -> None:
         """Show one record."""
+        try:
+            self._show(record)
+        except Exception:  # it would end the thread that hands over all later records, errors among them
+            self.handleError(record)
+
+    def _show(self, record: LogRecord) -> None:
         event = getattr(record, "event", None)
         if self._is_told_all():
             self._pass_on(record)

@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
 from snakemake_logger_plugin_bismap.run import Run
@@ -48,7 +49,7 @@ class Panel:
 
     def _keep_drawing(self) -> None:
         while not self._ended.wait(EVERY_S):
-            with self._lock:
+            with self._lock, suppress(OSError):  # a disk or a terminal that fails for a moment ends no overview
                 self._draw()
 
     def _draw(self) -> None:

@@ -13,7 +13,6 @@ from contextlib import suppress
 import pytest
 
 from bismap.cli import main
-from bismap.locks import this_process
 from bismap.status import watch as watching
 from bismap.status.asked import AskedJob
 
@@ -127,7 +126,7 @@ def goes_on(demo, monkeypatch):
 
 
 def test_watching_into_a_file_is_a_line_per_change(demo, goes_on, capsys):
-    demo.ask(AskedJob("train", "demo/gpa/train.log", "demo/gpa/model.safetensors"), owner=this_process())
+    demo.ask(AskedJob("train", "demo/gpa/train.log", "demo/gpa/model.safetensors"), owner="elsewhere 1")
     assert main(["status", "results/demo", "--watch"]) == 0
     lines = [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
     assert lines == ["[0 of 1] train gpa running", "[1 of 1] train gpa finished"]

@@ -157,7 +157,7 @@ def test_what_was_asked_for_and_has_no_log_is_not_begun(demo):
         ("gpa", "predict", "val/0-of-2", State.NOT_BEGUN),
         ("source_only", "train", "", State.FAILED),
     ]
-    assert found.status == 4
+    assert found.status == 5  # what nobody asked for any more has no say
 
 
 @pytest.mark.parametrize(("owner", "status"), [(None, 3), (ELSEWHERE, 5)])
@@ -165,6 +165,19 @@ def test_between_two_jobs_a_living_snakemake_goes_on(demo, owner, status):
     todo = AskedJob("evaluate", "demo/gpa/evaluate.log", "demo/gpa.json")
     demo.ask(demo.finish("gpa/train", "demo/gpa/model.safetensors"), todo, owner=owner or this_process())
     assert survey(demo.folder).status == status
+
+
+def test_what_a_living_snakemake_may_be_about_to_redo_is_not_the_end(demo):
+    demo.ask(demo.finish("gpa/train", "demo/gpa/model.safetensors"), owner=this_process())
+    assert survey(demo.folder).status == 3
+    demo.log("gpa/train", "ERROR bismap train: no", key="1")
+    assert survey(demo.folder).status == 3
+
+
+def test_a_log_that_cannot_be_read_now_is_as_good_as_an_empty_one(demo):
+    demo.ask(AskedJob("train", "demo/gpa/train.log", "demo/gpa/model.safetensors"))
+    (demo.logs / "gpa" / "train.log").mkdir(parents=True)
+    assert only(demo).state is State.RUNNING
 
 
 def test_a_result_whose_public_path_was_removed_is_to_be_linked_again(demo):

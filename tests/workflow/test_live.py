@@ -2,6 +2,7 @@
 
 import fcntl
 import io
+import logging
 import os
 import pty
 import re
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from bismap.status.asked import AskedJob, read_asked
+from snakemake_logger_plugin_bismap import LogHandler
 from snakemake_logger_plugin_bismap.panel import Panel
 from snakemake_logger_plugin_bismap.run import Run
 from tests.workflow.runs import ROOT
@@ -113,6 +115,21 @@ def test_into_a_file_go_few_lines_and_the_error_of_a_failed_job(tmp_path):
         AskedJob("train", "demo/gpa/train.log", "demo/gpa/model.safetensors"),
         AskedJob("evaluate", "demo/gpa/evaluate.log", "demo/gpa.json"),
     )
+
+
+def test_shell_commands_are_printed_where_they_are_asked_for(tmp_path):
+    status, text = in_a_file(tmp_path, [*write(tmp_path), "-p"])
+    assert status == 0
+    assert "touch results/demo/gpa.json" in text
+
+
+def test_a_record_that_cannot_be_shown_ends_nothing(monkeypatch):
+    handler, lost = LogHandler.__new__(LogHandler), []
+    monkeypatch.setattr(handler, "_show", lambda record: Path("/nowhere").stat(), raising=False)
+    monkeypatch.setattr(handler, "handleError", lost.append, raising=False)
+    record = logging.makeLogRecord({"msg": "x"})
+    handler.emit(record)
+    assert lost == [record]
 
 
 def test_a_dry_run_is_what_snakemake_makes_of_it(tmp_path):

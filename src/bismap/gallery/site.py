@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bismap.data.ahead import map_ahead
 from bismap.data.dataset import Dataset, Item
 from bismap.data.images import read_image, read_png_label, resize_label
+from bismap.fingerprint import ASSETS as SUFFIXES
 from bismap.gallery.figures import (
     PARTS,
     Figures,
@@ -112,7 +113,7 @@ def write_gallery(
 def copy_assets(out: Path) -> None:
     """Copy the page into ``out`` and its style and scripts into ``out/files``."""
     (out / "files" / "page").mkdir(parents=True)
-    for path in sorted(ASSETS.iterdir()):
+    for path in sorted(path for path in ASSETS.iterdir() if path.suffix in SUFFIXES):
         shutil.copyfile(path, out / path.name if path.name == PAGE else out / "files" / "page" / path.name)
 
 

@@ -102,7 +102,10 @@ def draw(figure: Figure, curves: Mapping[str, Mapping[str, LabelCurve]], chosen:
         ax.set_xlabel("pixels of the region that are labelled, %")
     lines, _ = grid[0, 0].get_legend_handles_labels()
     figure.legend(
-        handles=[*lines, Line2D([], [], color=FAINT, linestyle="", label="threshold as configured", **_CIRCLE)],
+        handles=[
+            *lines,
+            Line2D([], [], color=FAINT, linestyle="", label="threshold as configured, if the curve has it", **_CIRCLE),
+        ],
         loc="outside upper left",
         ncols=len(lines) + 1,
     )

@@ -58,11 +58,16 @@ class JobStatus:
 
 @dataclass(frozen=True)
 class Experiment:
-    """All jobs of an experiment that were asked for or begun, and the `snakemake` that lives, in words."""
+    """All jobs of an experiment that were asked for or begun, and the `snakemake` that lives, in words.
+
+    Attributes:
+        asked: so many of the jobs, from the first on, were asked for last; the others have left a log earlier.
+    """
 
     folder: Path
     jobs: tuple[JobStatus, ...]
     snakemake: str | None
+    asked: int
 
     def count(self, state: State) -> int:
         """How many jobs stand there."""
@@ -71,11 +76,12 @@ class Experiment:
     @property
     def status(self) -> int:
         """Exit status: 0 all is finished; 3 goes on; 4 stands still, with failed or dead jobs; 5 not all is begun."""
-        if self.count(State.RUNNING) or (self.snakemake and self.count(State.NOT_BEGUN)):
+        if self.snakemake or self.count(State.RUNNING):  # what it is about to redo may look finished, or failed, yet
             return 3
-        if self.count(State.FAILED) or self.count(State.DEAD):
+        states = {job.state for job in self.jobs[: self.asked]}
+        if states & {State.FAILED, State.DEAD}:
             return 4
-        return 0 if self.count(State.FINISHED) == len(self.jobs) > 0 else 5
+        return 0 if states == {State.FINISHED} else 5
 
 
 def survey(folder: Path) -> Experiment:
@@ -87,7 +93,8 @@ def survey(folder: Path) -> Experiment:
     for path in sorted((logs / folder.name).rglob("*.log"), key=_changed):
         name = path.relative_to(logs).as_posix()
         jobs.setdefault(name, AskedJob(_stage_of(name), name, ""))
-    return Experiment(folder, tuple(examine(results, job) for job in jobs.values()), _main(asked))
+    found = tuple(examine(results, job) for job in jobs.values())
+    return Experiment(folder, found, _main(asked), len(asked.jobs) if asked else len(found))
 
 
 def _changed(path: Path) -> float:
