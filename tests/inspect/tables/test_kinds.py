@@ -170,8 +170,9 @@ def test_a_sweep_shows_threshold_share_accuracy_and_score():
         "| MAPs | δ = 50 | 77.5 | 91.0 | **57.1** | 77.5 | 57.1 |",
         "| CAs | gap 0.5 | 82.7 | 90.0 | 53.2 | – | – |",
         "",
-        "Per cent, on the 40 images of split val. One seed (3). Published figures: BiSMAP Table 5. Labelled: share of "
-        "the pixels adapted to that got a pseudo-label; right: share of these that are true.",
+        "Per cent, on the 40 images of split val. One seed (3). A dash: nothing is published under the row's label. "
+        "Published figures: BiSMAP Table 5. Labelled: share of the pixels adapted to that got a pseudo-label; right: "
+        "share of these that are true.",
     ]
     assert r"MAPs & $\delta$ = 50 & 77.5 & 91.0 & \textbf{57.1} \\" in to_latex(sweep()).splitlines()
     assert "CAs,demo_gap,c,measured,accuracy_of_labelled,90.0,,1\n" in to_csv(sweep())

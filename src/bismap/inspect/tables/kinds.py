@@ -179,6 +179,8 @@ def _notes(
     if settings["kind"] == "classes" and any(None in line.numbers for line in lines):
         missing = " or not published" if source else ""
         notes.append(f"A dash: no pixel of the class in the truth{missing}.")
+    elif source and any(None in line.numbers for line in lines):
+        notes.append("A dash: nothing is published under the row's label.")
     if any(column.signed for column in columns):
         notes.append("Gain: over the first row, in points.")
     if source:
