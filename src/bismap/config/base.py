@@ -1,7 +1,7 @@
 """Common ground of the configuration's models."""
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -18,6 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 Size = Annotated[tuple[Count, Count], Field(description="width and height, pixels")]
 # Names become parts of paths, where `-s3` stands for a seed and `.` begins a suffix.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+Assignment = Literal["maps", "posterior", "cas", "ias", "softmax"]
 
 
 def name_of(thing: str, reserved: Collection[str]) -> Any:

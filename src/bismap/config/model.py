@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bismap.config.base import Count, Name, Section, Size, name_of
-from bismap.config.settings import Assignment, Settings
+from bismap.config.base import Assignment, Count, Name, Section, Size, name_of
+from bismap.config.settings import Settings
 from bismap.config.tables import Table
 from bismap.errors import BismapError
 
