@@ -31,6 +31,36 @@ rule plot_learning_curves:
         "--plot {output.plot:q} --threads {threads} --log {log:q}"
 
 
+rule plot_validation:
+    input:
+        metrics=plan.validated,
+    output:
+        plot=report(
+            "results/{exp}/{run}/plots/validation.svg",
+            category="Training",
+            labels={"experiment": "{exp}", "run": "{run}", "plot": "IoU over time"},
+            caption="../workflow/report/plot_validation.rst",
+        ),
+    log:
+        "results/logs/{exp}/{run}/plot_validation.log",
+    benchmark:
+        "results/benchmarks/{exp}/{run}/plot_validation.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+        disk_mb=100,
+    params:
+        cfg=plan.cfg("plot_validation"),
+        setup=plan.setup("plot_validation"),
+    message:
+        "Drawing the IoU of {wildcards.run} over its training ({wildcards.exp})"
+    shell:
+        "python -m bismap plot-validation --cfg {params.cfg:q} --setup {params.setup:q} --metrics {input.metrics:q} "
+        "--plot {output.plot:q} --threads {threads} --log {log:q}"
+
+
 rule plot_transferability:
     input:
         source_index=plan.source_index,

@@ -42,7 +42,7 @@ USERS = {
     "scipy": {"stylize", "pseudo_label_curve"},
     "scikit-learn": {"feature_embedding"},
     "matplotlib": {"qualitative", "label_comparison", "feature_embedding",
-                   *(f"plot_{name}" for name in ("learning_curves", "mixtures", "densities", "label_curves",
+                   *(f"plot_{name}" for name in ("learning_curves", "validation", "mixtures", "densities", "label_curves",
                                                  "transferability"))},
 }  # fmt: skip
 

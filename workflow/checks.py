@@ -44,6 +44,19 @@ def check_labels(scope: Scope, raw: RawData, role: str) -> None:
     )
 
 
+def check_validated(scope: Scope) -> None:
+    """Check that trainings measure IoU as they go.
+
+    Raises:
+        BismapError: if they do not.
+    """
+    if scope.settings.training.validate_every is None:
+        raise BismapError(
+            f"the trainings of experiment `{scope.base}` measure no IoU as they go: set "
+            "`settings.training.validate_every` (they are trained again then, to the same models)"
+        )
+
+
 def check_classes(scope: Scope, raw: RawData) -> None:
     """Check that source and target have the same classes.
 

@@ -22,6 +22,7 @@ from workflow.checks import (
     check_labels,
     check_named_classes,
     check_subsets,
+    check_validated,
     check_weights,
     has_labels,
 )
@@ -177,6 +178,12 @@ class Plan:
             "teacher": teacher,
             "init_weights": self._init_weights(scope, wildcards.run),
         }
+
+    @_told_plainly
+    def validated(self, wildcards: Any) -> str:
+        scope = self.scope(wildcards)
+        check_validated(scope)
+        return f"{scope.folder}/{wildcards.run}/metrics.csv"
 
     @_told_plainly
     def extractor_inputs(self, wildcards: Any) -> Inputs:

@@ -38,6 +38,8 @@ def plot_paths(scope: Scope, run: str, truth: bool) -> list[str]:
     for name in specs:
         students = [spec for spec in specs.values() if spec.teacher == name]
         paths.append(f"{name}/plots/learning_curves.svg")
+        if scope.settings.training.validate_every is not None:
+            paths.append(f"{name}/plots/validation.svg")
         # An overview needs predictions of all target images: those of a run on the way are made only to be learnt from.
         if name == run or any(spec.objective == "distill" for spec in students):
             paths.append(f"{name}/overview.png")

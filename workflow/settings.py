@@ -340,6 +340,7 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "label_comparison": _label_comparison,
     "feature_embedding": _feature_embedding,
     "plot_learning_curves": _nothing,
+    "plot_validation": _nothing,
     "plot_mixtures": _nothing,
     "plot_densities": _plot_densities,
     "plot_label_curves": _plot_label_curves,

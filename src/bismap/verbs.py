@@ -222,6 +222,11 @@ VERBS: dict[str, Verb] = {
         inputs={"metrics": "metrics.csv of the run"},
         outputs={"plot": "learning_curves.svg"},
     ),
+    "plot_validation": Verb(
+        "draw the IoU of each class over a training",
+        inputs={"metrics": "metrics.csv of the run, whose validation.csv lies beside it"},
+        outputs={"plot": "validation.svg"},
+    ),
     "plot_mixtures": Verb(
         "draw EM traces, component weights and nearest classes of the mixtures",
         inputs={"prototypes": "manifest of the source prototypes"},

@@ -26,6 +26,7 @@ from bismap.stages import (
     plot_learning_curves,
     plot_mixtures,
     plot_transferability,
+    plot_validation,
     plots,
     pseudo_label_curve,
 )
@@ -66,6 +67,17 @@ def test_learning_curves(root):
     metrics.write_text("step,lr,loss,source_ce,new_term\n10,0.1,2,1,1\n20,0.05,1,0.5,1\n")
     said = texts(drawn_twice(root, plot_learning_curves, "learning_curves.svg", {}, metrics=[metrics]))
     assert {"loss, all terms weighted", "source cross-entropy", "new_term", "last 0.5"} <= set(said)
+
+
+def test_iou_over_time(root):
+    metrics = root / "metrics.csv"
+    metrics.touch()
+    with pytest.raises(BismapError, match=r"validation\.csv: the run was trained without .*validate_every"):
+        plot_validation.run(make_job(root, "bare", {}, metrics=[metrics]))
+    (root / "validation.csv").write_text("step,miou,road,sky,tree\n10,0.25,0.5,0,\n20,0.5,0.75,0.25,\n")
+    said = texts(drawn_twice(root, plot_validation, "validation.svg", {}, metrics=[metrics]))
+    assert {"mean of the classes", "road", "sky", "last 50.0", "last 75.0", "last 25.0"} <= set(said)
+    assert "tree" not in said
 
 
 def prototypes(root):

@@ -65,6 +65,17 @@ def test_the_plots_follow_the_assignment(raw):
     ]  # fmt: skip
 
 
+def test_iou_over_time_is_drawn_where_the_trainings_measure_it(raw):
+    run = SimpleNamespace(exp="gta", run="gpa")
+    with pytest.raises(WorkflowError, match=r"experiment `gta` measure no IoU.*settings\.training\.validate_every"):
+        load_plan(raw).validated(run)
+    raw["experiments"]["gta"]["settings"]["training"] = {"validate_every": 100}
+    assert load_plan(raw).validated(run) == "results/gta/gpa/metrics.csv"
+    assert plots(raw, "source_only") == [
+        "source_only/plots/learning_curves.svg", "source_only/plots/validation.svg", "source_only/overview.png",
+    ]  # fmt: skip
+
+
 def test_a_target_without_labels_has_no_label_curves(raw):
     labels = Path("data", "cityscapes", "gtFine", "train")
     shutil.rmtree(labels)
