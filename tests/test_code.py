@@ -41,9 +41,8 @@ USERS = {
              "plot_clusters"},
     "scipy": {"stylize", "pseudo_label_curve"},
     "scikit-learn": {"feature_embedding"},
-    "matplotlib": {"qualitative", "label_comparison", "feature_embedding",
-                   *(f"plot_{name}" for name in ("learning_curves", "validation", "mixtures", "densities", "label_curves",
-                                                 "transferability"))},
+    "matplotlib": {"qualitative", "label_comparison", "feature_embedding", "plot_learning_curves", "plot_validation",
+                   "plot_mixtures", "plot_densities", "plot_label_curves", "plot_transferability"},
 }  # fmt: skip
 
 

@@ -287,7 +287,6 @@ class Plan:
     def qualitative_inputs(self, wildcards: Any) -> Inputs:
         scope = self.scope(wildcards)
         runs = named_runs(scope, "qualitative.runs", scope.settings.qualitative.runs)
-        check_labels(scope, self.raw, "evaluate")
         return {
             "target_index": [_index(scope.target_dataset)],
             "predictions": [file for run in runs for file in self._predictions(scope, run, "evaluate")],

@@ -1,5 +1,6 @@
 """The stages that draw the paper's figures: what is in them, and the same bytes whatever the shards."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -64,6 +65,17 @@ def test_predictions_of_all_runs_are_drawn_in_the_colours_of_the_classes(root):
     again = [*labelled(root, "run_c", 0), *labelled(root, "run_d", 0)]
     green, blue = shares(drawn(qualitative, root, "figure4_c", settings, predictions=again))
     assert green / blue > 4
+
+
+def test_without_a_truth_there_is_no_column_for_it(tmp_path):
+    make_domain(tmp_path, "target", 4, 0)
+    index = tmp_path / "target" / "index" / "index.csv"
+    index.write_text(re.sub(r",labels/\w+\.png,", ",,", index.read_text()))
+    predictions = [*labelled(tmp_path, "run_a", 0), *labelled(tmp_path, "run_b", 0)]
+    settings = {"runs": ["first", "second"], "images": 2}
+    text = (drawn(qualitative, tmp_path, "figure4", settings, predictions=predictions) / "figure.svg").read_text()
+    titles = ("photograph", "first", "second", "truth")
+    assert [title for title in titles if f">{title}</text>" in text] == ["photograph", "first", "second"]
 
 
 def test_the_shards_do_not_show(root):

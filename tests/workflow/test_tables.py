@@ -142,12 +142,19 @@ def test_classes_that_the_target_lacks_are_named(raw, data):
         load_plan(raw).feature_embedding_inputs(SimpleNamespace(exp="gta"))
 
 
-@pytest.mark.parametrize("figure", ["qualitative", "feature_embedding"])
-def test_a_figure_that_needs_a_truth_names_the_split_without_one(raw, data, figure):
+def test_a_figure_that_needs_a_truth_names_the_split_without_one(raw, data):
     shutil.rmtree("data/cityscapes/gtFine/val")
     Path("data/cityscapes/gtFine/val").mkdir()
     with pytest.raises(WorkflowError, match=r"no labels of split `val`.*experiments\.gta\.target\.evaluate"):
-        getattr(load_plan(raw), f"{figure}_inputs")(SimpleNamespace(exp="gta"))
+        load_plan(raw).feature_embedding_inputs(SimpleNamespace(exp="gta"))
+
+
+def test_predictions_are_compared_without_a_truth_as_well(raw, data):
+    shutil.rmtree("data/cityscapes/gtFine/val")
+    inputs = load_plan(raw).qualitative_inputs(SimpleNamespace(exp="gta"))
+    runs = ("source_only", "gpa", "bismap", "bismap_distilled")
+    folders = [f"results/gta/{run}/predictions/val" for run in runs]
+    assert inputs["predictions"] == [f"{folder}/{part}-of-2.csv" for folder in folders for part in (0, 1)]
 
 
 def test_pseudo_labels_are_compared_without_a_truth_as_well(raw, data):

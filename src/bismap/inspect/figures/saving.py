@@ -19,6 +19,6 @@ INK, FAINT = "#191919", "#737373"
 def save_figure(figure: Figure, folder: Path) -> None:
     """Write ``figure.png`` and ``figure.svg`` into a folder."""
     FigureCanvasAgg(figure).print_png(folder / "figure.png", metadata={"Software": None})
-    # Ids within an SVG are random, and its date and program are written, unless told otherwise.
-    with rc_context({"svg.hashsalt": "bismap"}):
+    # Ids within an SVG are random, letters are outlines, its date and program are written, unless told otherwise.
+    with rc_context({"svg.hashsalt": "bismap", "svg.fonttype": "none"}):
         FigureCanvasSVG(figure).print_svg(folder / "figure.svg", metadata={"Date": None, "Creator": None})
