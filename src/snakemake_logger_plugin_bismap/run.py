@@ -47,10 +47,16 @@ class Run:
         return f"{_clock()} [{self._done} of {self._total}] {name_of(job)} finished"
 
     def failed(self, fields: Mapping[str, Any]) -> str | None:
-        """Take that a job has failed; None if its log does not say why."""
+        """Take that a job has failed; None if Snakemake knows more of it than its log: it was never handed over."""
         job = self._pop(fields["jobid"])
-        log = read_log(LOGS / job.log) if job else None
-        return log and log.error and f"{_clock()} {name_of(job)} failed: {log.error}\n         log {LOGS / job.log}"
+        on_cluster = "external_jobid" in fields["aux"]
+        handed_over = on_cluster or not fields["rule_msg"]
+        log = read_log(LOGS / job.log) if job and handed_over else None
+        if log is None or log.error is None:
+            return None
+        # A job of this machine has just said so itself; of one on a cluster nobody has seen the words.
+        said = f": {log.error}" if on_cluster else ""
+        return f"{_clock()} {name_of(job)} failed{said}\n         log {LOGS / job.log}"
 
     def _pop(self, jobid: int) -> AskedJob | None:
         with self._lock:

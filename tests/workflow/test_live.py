@@ -54,7 +54,9 @@ rule evaluate:
     input: "results/{exp}/{run}/model.safetensors"
     output: "results/{exp}/{run}.json"
     log: "results/logs/{exp}/{run}/evaluate.log"
-    shell: "echo '2026-11-20 08:05:30,094 ERROR bismap: bismap evaluate: no image x.png' >{log}; END"
+    shell:
+        "echo '2026-11-20 08:05:30,094 ERROR bismap: bismap evaluate: no image x.png' >{log}; "
+        "echo 'bismap evaluate: no image x.png' >&2; END"
 """
 
 
@@ -101,14 +103,15 @@ def test_into_a_file_go_few_lines_and_the_error_of_a_failed_job(tmp_path):
     assert "\r" not in text
     lines = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in text.splitlines()]
     assert sorted(re.split(": |, ", lines[0])) == ["1 evaluate", "1 index", "1 train", "3 jobs to do"]
-    assert lines[1:6] == [
+    assert lines[1:7] == [
         "[1 of 3] index game finished",
         "a word of the job",
         "[2 of 3] train demo/gpa finished",
-        "evaluate demo/gpa failed: bismap evaluate: no image x.png",
+        "bismap evaluate: no image x.png",
+        "evaluate demo/gpa failed",
         "         log results/logs/demo/gpa/evaluate.log",
     ]
-    assert len(lines) <= 12  # what Snakemake says of its end, and where its own log lies
+    assert len(lines) <= 13  # what Snakemake says of its end, and where its own log lies
     noted = read_asked(tmp_path / "results" / "logs" / "demo")
     assert noted.jobs == (
         AskedJob("index", "datasets/game/index.log", "datasets/game/index.csv"),
@@ -176,6 +179,18 @@ def test_lines_fit_the_terminal(two_jobs):
     ]
     assert max(map(len, narrow)) == 30
     assert two_jobs.lines(80, 2)[1:] == ["  and 2 more"]
+
+
+def test_of_a_job_on_a_cluster_the_error_is_told(two_jobs):
+    log = Path("results/logs/demo/gpa/train.log")
+    log.write_text("2026-11-20 08:05:30,094 ERROR bismap: bismap train: no image x.png\n")
+    line = two_jobs.failed({"jobid": 0, "rule_msg": "see the cluster's log", "aux": {"external_jobid": "7"}})
+    assert line.endswith(f" train demo/gpa failed: bismap train: no image x.png\n         log {log}")
+
+
+def test_what_is_said_of_a_job_that_was_never_handed_over_is_not_its_old_log(two_jobs):
+    Path("results/logs/demo/gpa/train.log").write_text("2026-11-20 08:05:30,094 ERROR bismap: of an earlier try\n")
+    assert two_jobs.failed({"jobid": 0, "rule_msg": "sbatch failed", "aux": {}}) is None
 
 
 def test_what_a_job_prints_by_itself_stays_above_the_overview(two_jobs):
