@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from experiment import Finished
-from study import EMA, replace
+from study_data import EMA, replace
 
 from bismap.models.weights import load_network, save_network
 from bismap.stages import train

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from experiment import Finished
 from numpy.typing import NDArray
-from study import VARIANTS, replace
+from study_data import VARIANTS, replace
 from torch import Tensor
 
 from bismap.data.images import read_image, resize_label

@@ -18,7 +18,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from study import interval, markdown
+from study_tables import interval, markdown
 
 from bismap.data import shards
 from bismap.data.dataset import Item, open_dataset

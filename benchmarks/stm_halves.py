@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from experiment import Finished
 from numpy.typing import NDArray
-from study import HALVES, replace
+from study_data import HALVES, replace
 
 from bismap.data import shards
 from bismap.data.dataset import Dataset

@@ -5,8 +5,7 @@ import logging
 import pytest
 
 from bismap.job_log import FORMAT, Begin, read_begin, read_log
-from bismap.progress import StepLine, read_step
-from bismap.training.metrics import Progress
+from bismap.progress import Progress, StepLine, read_step
 
 KEY = "0123456789abcdef" * 2
 BEGIN = Begin("train", KEY, "vm/boot/4026531836 4711")
@@ -29,9 +28,9 @@ def log(tmp_path):
 def test_the_line_of_a_training_is_read_as_it_was_written(log):
     logger, path = log
     logger.info("%s", BEGIN)
-    progress = Progress(iterations=90000, first=40)
+    progress = Progress(90000, first=40)
     progress._began -= 50.0  # seconds: 20 steps in 50 s
-    progress.report({"step": 60, "loss": 1.23456, "lr": 0.00049987})
+    progress.report(60, loss=1.23456, lr=0.00049987)
     found = read_log(path)
     assert found.begin == BEGIN
     step = found.step

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
 
-OBSERVERS = frozenset({"bismap.training.events", "bismap.training.validation"})
+OBSERVERS = frozenset({"bismap.progress", "bismap.training.events", "bismap.training.validation"})
 """Modules that tell how a training goes and change no bit of its model (tests hold that): an edit of how models are
 scored must not train them again."""
 

@@ -1,7 +1,12 @@
 """The line that a training writes into its log as it goes. Written and read here alone."""
 
+import logging
 import re
+import time
 from dataclasses import dataclass
+from datetime import timedelta
+
+log = logging.getLogger(__name__)
 
 _LINE = re.compile(r"step (\d+)/(\d+)  loss (\S+)  lr (\S+)  (\S+) it/s  ETA (.+)")
 
@@ -43,3 +48,23 @@ def read_step(text: str) -> StepLine | None:
         return StepLine(int(step), int(steps), *map(float, numbers), left.strip())
     except ValueError:
         return None
+
+
+class Progress:
+    """Writes the lines of one attempt.
+
+    Args:
+        steps: optimiser steps in all.
+        first: steps that earlier attempts have done.
+    """
+
+    def __init__(self, steps: int, first: int) -> None:
+        self._steps = steps
+        self._first = first
+        self._began = time.monotonic()
+
+    def report(self, step: int, loss: float, lr: float) -> None:
+        """Log how far it is: ``loss`` as the mean since the line before, learning rate ``lr`` of the backbone."""
+        rate = (step - self._first) / max(time.monotonic() - self._began, 1e-9)
+        left = timedelta(seconds=int((self._steps - step) / rate))
+        log.info("%s", StepLine(step, self._steps, loss, lr, rate, str(left)))

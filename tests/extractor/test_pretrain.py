@@ -10,6 +10,7 @@ from bismap.errors import BismapError
 from bismap.extractor import pretrain as module
 from bismap.extractor.network import Recipe, new_extractor
 from bismap.extractor.pretrain import Pretraining, PretrainSettings, draw_windows, pretrain
+from bismap.progress import read_step
 
 RECIPE = Recipe({"backbone": "small", "width": 4}, 16, "imagenet")
 SETTINGS = PretrainSettings(
@@ -56,6 +57,16 @@ def test_partners_are_found_after_training(tmp_path, domains):
     assert np.mean([m["matched"] for m in metrics[-5:]]) > 0.7
     assert metrics[0]["lr"] == pytest.approx(1e-2)
     assert metrics[-1]["lr"] == pytest.approx(1e-2 * 0.5 * (1 + np.cos(np.pi * 59 / 60)))
+
+
+def test_its_log_says_how_far_it_is(tmp_path, domains, monkeypatch, caplog):
+    monkeypatch.setattr(module, "LOG_EVERY", 3)
+    with caplog.at_level("INFO", logger="bismap"):
+        metrics = pretrain(new_extractor(RECIPE, 0, "cpu"), domains, SETTINGS, tmp_path, "cpu")
+    lines = [line for line in map(read_step, caplog.messages) if line]
+    assert [(line.step, line.steps) for line in lines] == [(3, 6), (6, 6)]
+    for line, rows in zip(lines, (metrics[:3], metrics[3:]), strict=True):
+        assert line.loss == pytest.approx(np.mean([row["loss"] for row in rows]), abs=1e-4)
 
 
 def test_a_killed_job_ends_as_one_that_was_not(tmp_path, domains, monkeypatch):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from bismap.data.images import decode_image, read_bytes
 from bismap.data.listing import Stamp
@@ -22,7 +21,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_LOG_SECONDS = 20
+_LOG_SECONDS = 10
 
 
 class Measured(NamedTuple):
@@ -102,9 +101,9 @@ def _measure(
 
 
 def _progress(results: Iterable[T], total: int) -> Iterable[T]:
-    """Passes results on: a bar on a terminal, lines in a log."""
+    """Passes results on, with a line in the log now and then."""
     last = time.monotonic()
-    for done, result in enumerate(tqdm(results, total=total, unit="file", disable=None), start=1):
+    for done, result in enumerate(results, start=1):
         if time.monotonic() - last > _LOG_SECONDS:
             last = time.monotonic()
             log.info("checked %d of %d files", done, total)

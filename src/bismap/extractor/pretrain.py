@@ -7,7 +7,6 @@ be the easiest thing to tell views apart by, and every source cell would lie far
 
 import logging
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,12 +17,12 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import get_total_norm
-from tqdm import trange
 
 from bismap.errors import BismapError
 from bismap.extractor.network import Extractor
 from bismap.extractor.nt_xent import nt_xent
 from bismap.extractor.views import draw_views, render_views
+from bismap.progress import Progress
 from bismap.random import seed64, stream
 from bismap.state import load_newest, save, stop_signals
 
@@ -152,10 +151,12 @@ def pretrain(
         work.resume(state)
         extractor.backbone.train()
         with stop_signals() as received:
-            for _ in trange(work.done, settings.iterations, desc="simclr", disable=not sys.stderr.isatty()):
+            progress = Progress(settings.iterations, work.done)
+            while work.done < settings.iterations:
                 work.step(domains)
                 if work.done % LOG_EVERY == 0:
-                    log.info("step %(step)d: loss %(loss).3f, matched %(matched).2f", work.metrics[-1])
+                    recent = work.metrics[-LOG_EVERY:]
+                    progress.report(work.done, float(np.mean([row["loss"] for row in recent])), recent[-1]["lr"])
                 if received or work.done % SAVE_EVERY == 0:
                     work.save(state)
                 if received:

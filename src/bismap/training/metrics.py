@@ -1,15 +1,8 @@
 """Learning curves: means over every ``log_every`` steps, kept exact across a resume."""
 
 import csv
-import logging
-import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-from bismap.progress import StepLine
-
-log = logging.getLogger(__name__)
 
 
 class Metrics:
@@ -59,19 +52,3 @@ class Metrics:
             writer.writeheader()
             for row in self.rows:
                 writer.writerow({name: f"{value:.7g}" for name, value in row.items()})
-
-
-class Progress:
-    """A line of the log per row of metrics."""
-
-    def __init__(self, iterations: int, first: int) -> None:
-        self._iterations = iterations
-        self._first = first
-        self._began = time.monotonic()
-
-    def report(self, row: dict[str, float]) -> None:
-        """Log the newest row of metrics."""
-        step = int(row["step"])
-        rate = (step - self._first) / max(time.monotonic() - self._began, 1e-9)
-        left = timedelta(seconds=int((self._iterations - step) / rate))
-        log.info("%s", StepLine(step, self._iterations, row["loss"], row["lr"], rate, str(left)))

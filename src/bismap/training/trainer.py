@@ -15,11 +15,12 @@ from torch.nn.utils import get_total_norm
 
 from bismap.errors import BismapError
 from bismap.processes import ALONE, Processes
+from bismap.progress import Progress
 from bismap.random import seed64
 from bismap.state import load_newest, save, stop_signals
 from bismap.training.batches import StepBatch, Steps, step_batches
 from bismap.training.events import Events
-from bismap.training.metrics import Metrics, Progress
+from bismap.training.metrics import Metrics
 from bismap.training.objectives import Forward, Objective
 from bismap.training.optimizer import Schedule
 from bismap.training.validation import Validation
@@ -99,7 +100,7 @@ class Trainer:
             ema = self.objective.ema
             distance = None if ema is None else ema.distance(self.net)
             row = self.metrics.close_row(self.step, lr, distance)
-            progress.report(row)
+            progress.report(self.step, row["loss"], lr)
             if writer is not None:
                 writer.add(row)
 
