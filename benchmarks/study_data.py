@@ -18,7 +18,8 @@ DATA = ("demo", "camvid")
 ASSIGNMENTS = ("maps", "posterior", "cas", "softmax", "ias")
 MIXTURES = {"single_isotropic": "K = 1, isotropic", "single": "K = 1, anisotropic", "isotropic": "K = 8, isotropic"}
 THRESHOLDS = {"share30": "30 %", "share45": "45 %", "study": "60 %", "share80": "80 %"}
-"""Experiments of one data set that differ in the thresholds: the share wanted, but for `ias` (see config.yaml)."""
+ALPHAS = {"share30": 0.1, "share45": 0.2, "study": 0.5, "share80": 1}
+"""Experiments of one data set that differ in the thresholds: the share wanted, and of `ias` its alpha."""
 ROUND_2 = "_round2"
 
 
