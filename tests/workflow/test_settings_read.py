@@ -102,7 +102,8 @@ def test_every_setting_that_a_stage_is_given_is_read(finish, tmp_path, monkeypat
             patch.setattr(runner, "Job", job)
             assert cli.main(elsewhere(words, tmp_path / name)) == 0, name
         unread[name] = sorted(leaves(given) - seen)
-    assert len(unread) == len(VERBS)  # less the renderer and the weights, but three objectives
+    # Less the renderer, the weights and the plot of IoUs, which trainings here do not measure, but three objectives.
+    assert len(unread) == len(VERBS) - 1
     assert not any(unread.values()), unread
 
 
