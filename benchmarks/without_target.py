@@ -20,6 +20,8 @@ from bismap.stages import train
 def without_target(done: Finished, place: Path) -> dict:
     """Train and score."""
     student = done.settings("gpa_stm_maps/model.safetensors")
+    if student["init"] != "teacher":
+        raise SystemExit(f"{done.folder}: `gpa_stm_maps` starts from {student['init']}, not from its teacher")
     of_student = {name: student[name] for name in ("init", "iterations", "lr", "batch_source")}
     training = done.job(
         place,

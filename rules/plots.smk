@@ -33,6 +33,7 @@ rule plot_learning_curves:
 
 rule plot_validation:
     input:
+        target_index=plan.target_index,
         metrics=plan.validated,
     output:
         plot=report(
@@ -57,7 +58,7 @@ rule plot_validation:
     message:
         "Drawing the IoU of {wildcards.run} over its training ({wildcards.exp})"
     shell:
-        "python -m bismap plot-validation --cfg {params.cfg:q} --setup {params.setup:q} --metrics {input.metrics:q} "
+        "python -m bismap plot-validation --cfg {params.cfg:q} --setup {params.setup:q} --target-index {input.target_index:q} --metrics {input.metrics:q} "
         "--plot {output.plot:q} --threads {threads} --log {log:q}"
 
 

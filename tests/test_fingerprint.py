@@ -125,3 +125,11 @@ def test_the_library_knows_nothing_of_snakemake():
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [n for n in names if n.split(".")[0] in ("snakemake", "workflow")], path
+
+
+def test_observers_are_there_and_no_part_of_what_they_watch():
+    for name in fp.OBSERVERS:
+        assert fp._exists(name), name
+    for stage in ("train", "extractor"):
+        assert not fp.closure(f"bismap.stages.{stage}") & fp.OBSERVERS
+    assert "bismap.progress" in fp.imports("bismap.training.trainer")

@@ -53,7 +53,8 @@ def check_validated(scope: Scope) -> None:
     if scope.settings.training.validate_every is None:
         raise BismapError(
             f"the trainings of experiment `{scope.base}` measure no IoU as they go: set "
-            "`settings.training.validate_every` (they are trained again then, to the same models)"
+            "`settings.training.validate_every` (they are trained again then, to the same models, and what reads "
+            "these is made anew)"
         )
 
 

@@ -173,6 +173,11 @@ def _target_prototypes(scope: Scope, wildcards: Any) -> Settings:
     return _plain(scope.settings.target_prototypes) | {"seed": scope.seed}
 
 
+def _plot_validation(scope: Scope, wildcards: Any) -> Settings:
+    # The table that is drawn is no output of a rule: what decides it, beside the model, must be in here.
+    return {"every": scope.settings.training.validate_every, "target": _side(scope, "evaluate")}
+
+
 def _nothing(scope: Scope, wildcards: Any) -> Settings:
     return {}
 
@@ -340,7 +345,7 @@ _OF_EXPERIMENT: dict[str, Callable[[Scope, Any], Settings]] = {
     "label_comparison": _label_comparison,
     "feature_embedding": _feature_embedding,
     "plot_learning_curves": _nothing,
-    "plot_validation": _nothing,
+    "plot_validation": _plot_validation,
     "plot_mixtures": _nothing,
     "plot_densities": _plot_densities,
     "plot_label_curves": _plot_label_curves,

@@ -224,7 +224,7 @@ VERBS: dict[str, Verb] = {
     ),
     "plot_validation": Verb(
         "draw the IoU of each class over a training",
-        inputs={"metrics": "metrics.csv of the run, whose validation.csv lies beside it"},
+        inputs=_TARGET | {"metrics": "metrics.csv of the run, whose validation.csv lies beside it"},
         outputs={"plot": "validation.svg"},
     ),
     "plot_mixtures": Verb(

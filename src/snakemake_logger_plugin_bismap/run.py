@@ -13,6 +13,8 @@ from bismap.status.survey import examine, name_of
 
 RESULTS = Path("results")
 LOGS = RESULTS / "logs"
+CLOCKS_APART_S = 60.0
+"""Seconds that the clock of a shared disk may be behind this machine's."""
 
 
 class Run:
@@ -20,6 +22,7 @@ class Run:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
+        self._handed_over: dict[int, float] = {}  # when, seconds since 1970
         self._done = 0
         self._total = 0
         self._jobs: dict[int, AskedJob] = {}
@@ -34,6 +37,7 @@ class Run:
     def started(self, fields: Mapping[str, Any]) -> None:
         """Take that a job has begun, or was handed to the cluster."""
         log = Path(fields["log"][0]) if fields["log"] else None
+        self._handed_over[fields["jobid"]] = time.time()
         if log is not None and log.is_relative_to(LOGS):
             with self._lock:
                 self._jobs[fields["jobid"]] = AskedJob(fields["rule_name"], log.relative_to(LOGS).as_posix(), "")
@@ -47,15 +51,14 @@ class Run:
         return f"{_clock()} [{self._done} of {self._total}] {name_of(job)} finished"
 
     def failed(self, fields: Mapping[str, Any]) -> str | None:
-        """Take that a job has failed; None if Snakemake knows more of it than its log: it was never handed over."""
+        """Take that a job has failed; None if its log is not of this try or does not say why."""
         job = self._pop(fields["jobid"])
-        on_cluster = "external_jobid" in fields["aux"]
-        handed_over = on_cluster or not fields["rule_msg"]
-        log = read_log(LOGS / job.log) if job and handed_over else None
-        if log is None or log.error is None:
+        log = read_log(LOGS / job.log) if job else None
+        since = self._handed_over[fields["jobid"]] - CLOCKS_APART_S
+        if log is None or log.error is None or log.changed < since:
             return None
         # A job of this machine has just said so itself; of one on a cluster nobody has seen the words.
-        said = f": {log.error}" if on_cluster else ""
+        said = f": {log.error}" if "external_jobid" in fields["aux"] else ""
         return f"{_clock()} {name_of(job)} failed{said}\n         log {LOGS / job.log}"
 
     def _pop(self, jobid: int) -> AskedJob | None:

@@ -27,6 +27,8 @@ def test_a_class_without_truth_is_left_out(tmp_path):
         ("step,loss\n1,2\n", "miou missing"),
         ("step,miou,road\n1,,\n", "no pixel of any class"),
         ("step,miou,road\n1,0.5,x\n", "expected a number in column road"),
+        ("step,miou,road\n,0.5,0.5\n", "expected a number in column step"),
+        ("step,miou,road\n5,0.5,0.5\n10,0.5,\n", "expected a number in column road"),
         ("step,miou,road\n", "no row"),
     ],
 )
@@ -37,7 +39,7 @@ def test_another_table_is_refused(tmp_path, text, said):
 
 def test_each_class_has_a_panel_with_the_mean_behind_it(tmp_path):
     figure = Figure()
-    draw(figure, read_validation(table(tmp_path, "step,miou,road,sky\n5,0.5,0.9,0.1\n10,0.6,0.8,0.4\n")))
+    draw(figure, read_validation(table(tmp_path, "step,miou,road,sky\n5,0.5,0.9,0.1\n10,0.6,0.8,0.4\n")), "9 images")
     mean, road, sky = (ax for ax in figure.axes if ax.lines)
     assert [len(ax.lines) for ax in (mean, road, sky)] == [1, 2, 2]
     behind, own = road.lines
@@ -45,3 +47,4 @@ def test_each_class_has_a_panel_with_the_mean_behind_it(tmp_path):
     np.testing.assert_allclose(own.get_ydata(), [90, 80])
     assert mean.get_ylim() == road.get_ylim() == sky.get_ylim() == (0, 100)
     assert sky.get_xlim() == (0, 10)
+    assert figure.get_supylabel() == "IoU on 9 images, %"

@@ -72,11 +72,13 @@ def test_learning_curves(root):
 def test_iou_over_time(root):
     metrics = root / "metrics.csv"
     metrics.touch()
+    settings = {"every": 10, "target": SPLIT | {"size": list(SIZE)}}
     with pytest.raises(BismapError, match=r"validation\.csv: the run was trained without .*validate_every"):
-        plot_validation.run(make_job(root, "bare", {}, metrics=[metrics]))
+        plot_validation.run(make_job(root, "bare", settings, metrics=[metrics]))
     (root / "validation.csv").write_text("step,miou,road,sky,tree\n10,0.25,0.5,0,\n20,0.5,0.75,0.25,\n")
-    said = texts(drawn_twice(root, plot_validation, "validation.svg", {}, metrics=[metrics]))
+    said = texts(drawn_twice(root, plot_validation, "validation.svg", settings, metrics=[metrics]))
     assert {"mean of the classes", "road", "sky", "last 50.0", "last 75.0", "last 25.0"} <= set(said)
+    assert "IoU on 3 images of split train at 64 × 32, every 10 steps, %" in said
     assert "tree" not in said
 
 

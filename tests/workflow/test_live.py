@@ -188,9 +188,11 @@ def test_of_a_job_on_a_cluster_the_error_is_told(two_jobs):
     assert line.endswith(f" train demo/gpa failed: bismap train: no image x.png\n         log {log}")
 
 
-def test_what_is_said_of_a_job_that_was_never_handed_over_is_not_its_old_log(two_jobs):
-    Path("results/logs/demo/gpa/train.log").write_text("2026-11-20 08:05:30,094 ERROR bismap: of an earlier try\n")
-    assert two_jobs.failed({"jobid": 0, "rule_msg": "sbatch failed", "aux": {}}) is None
+def test_the_error_of_an_earlier_try_is_not_taken_for_that_of_a_job_that_never_began(two_jobs):
+    log = Path("results/logs/demo/gpa/train.log")
+    log.write_text("2026-11-20 08:05:30,094 ERROR bismap: of an earlier try\n")
+    os.utime(log, (1e9, 1e9))
+    assert two_jobs.failed({"jobid": 0, "rule_msg": "NODE_FAIL", "aux": {"external_jobid": "7"}}) is None
 
 
 def test_what_a_job_prints_by_itself_stays_above_the_overview(two_jobs):

@@ -76,6 +76,22 @@ def test_iou_over_time_is_drawn_where_the_trainings_measure_it(raw):
     ]  # fmt: skip
 
 
+def test_iou_over_time_is_drawn_anew_when_something_else_was_measured(raw):
+    run = SimpleNamespace(exp="gta", run="gpa")
+    own = raw["experiments"]["gta"]
+    seen = []
+    for every, split in ((100, "val"), (50, "val"), (50, "train")):
+        own["settings"]["training"] = {"validate_every": every}
+        own["target"]["evaluate"] = split
+        plan = load_plan(raw)
+        seen.append(stage_settings("plot_validation", plan.config, plan.raw, run))
+    size = raw["datasets"]["cityscapes"]["size"]
+    assert seen == [
+        {"every": every, "target": {"split": split, "size": size}}
+        for every, split in ((100, "val"), (50, "val"), (50, "train"))
+    ]
+
+
 def test_a_target_without_labels_has_no_label_curves(raw):
     labels = Path("data", "cityscapes", "gtFine", "train")
     shutil.rmtree(labels)

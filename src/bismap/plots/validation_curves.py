@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bismap.errors import BismapError
-from bismap.plots.style import FAINT, LEFT_OUT, MAIN, panel_grid, panel_rows, remark
+from bismap.plots.style import FAINT, LEFT_OUT, MAIN, panel_grid, panel_rows
 from bismap.plots.tables import number, read_rows
 
 Curves = Mapping[str, NDArray[np.float64]]
@@ -23,7 +23,7 @@ def read_validation(path: Path) -> Curves:
     if not path.exists():
         raise BismapError(f"{path}: the run was trained without `settings.training.validate_every`")
     rows = read_rows(path, ("step", "miou"), "train")
-    there = [name for name in rows[0] if rows[0][name] != ""]  # which classes the truth has is the same at each step
+    there = [name for name in rows[0] if name == "step" or any(row[name] for row in rows)]
     if "miou" not in there:
         raise BismapError(f"{path}: the truth has no pixel of any class")
     columns = {name: np.array([number(row, name, path) for row in rows]) for name in there}
@@ -35,20 +35,23 @@ def height(curves: Curves) -> float:
     return 1.7 * panel_rows(len(curves) - 1) + 0.4
 
 
-def draw(figure: Figure, curves: Curves) -> None:
-    """A panel for the mean, then one a class with the mean faint behind it; all have the same axes."""
+def draw(figure: Figure, curves: Curves, measured: str) -> None:
+    """A panel for the mean, then one a class with the mean faint behind it; all have the same axes.
+
+    Args:
+        measured: what the IoUs are of, for the axis.
+    """
     steps, mean = curves["step"], curves["miou"]
     names = [name for name in curves if name != "step"]
     top = min(100.0, 1.1 * max(curves[name].max() for name in names) + 1)
-    marker = "." if len(steps) <= 40 else None
+    dots = {"marker": "." if len(steps) <= 40 else None, "markersize": 4, "clip_on": False}
     for ax, name in zip(panel_grid(figure, len(names), share_x=True), names, strict=True):
-        values = curves[name]
         if name != "miou":
-            ax.plot(steps, mean, color=LEFT_OUT)
-        ax.plot(steps, values, color=MAIN, marker=marker, markersize=4)
-        remark(ax, [f"last {values[-1]:.1f}"], y=0.95 if values.max() < 0.7 * top else 0.05)
+            ax.plot(steps, mean, color=LEFT_OUT, **dots)
+        ax.plot(steps, curves[name], color=MAIN, **dots)
         ax.set_title("mean of the classes" if name == "miou" else name)
+        ax.set_title(f"last {curves[name][-1]:.1f}", loc="right", fontsize=7.5, color=FAINT, fontweight="normal")
         ax.set_xlim(0, steps[-1])
         ax.set_ylim(0, top)
-    figure.supylabel("IoU on the evaluation split, %", fontsize=8, color=FAINT)
+    figure.supylabel(f"IoU on {measured}, %", fontsize=8, color=FAINT)
     figure.supxlabel("optimiser step – grey: mean of the classes", fontsize=8, color=FAINT)
