@@ -8,13 +8,12 @@ the method's model, and its moving average, which is not, are scored on the eval
 docs/study/ema.csv under the name DATA.
 """
 
-import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiment import Finished
-from study_data import EMA, replace
+from experiment import Finished, figures, measure_each
+from study_data import EMA
 
 from bismap.models.weights import load_network, save_network
 from bismap.stages import train
@@ -45,21 +44,12 @@ def both(done: Finished, place: Path) -> Iterator[tuple[str, dict]]:
     yield "ema", done.score(place / "ema", place / "ema.safetensors", "bismap")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
-    parser.add_argument("folders", type=Path, nargs="+")
-    args = parser.parse_args()
-    for folder in args.folders:
-        done = Finished(folder)
-        with tempfile.TemporaryDirectory() as place:
-            for weights, report in both(done, Path(place)):
-                row = {"data": args.data, "weights": weights, "seed": done.scope.seed}
-                row["miou"] = round(report["miou"]["miou"], 4)
-                row["pixel_accuracy"] = round(report["pixel_accuracy"], 4)
-                print(row, flush=True)
-                replace(EMA, [row], ["data", "weights", "seed"])
+def measured(done: Finished) -> Iterator[dict]:
+    """A row for each of the two."""
+    with tempfile.TemporaryDirectory() as place:
+        for weights, report in both(done, Path(place)):
+            yield {"weights": weights, "seed": done.scope.seed} | figures(report)
 
 
 if __name__ == "__main__":
-    main()
+    measure_each(__doc__, measured, EMA, ["weights", "seed"])

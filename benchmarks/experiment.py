@@ -1,17 +1,23 @@
 """A finished experiment of the workflow, for measurements beside it."""
 
+import argparse
 import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from study_data import replace
+
+sys.path.append(str(Path(__file__).parents[1]))  # the rules' look-ups are no part of the installed package
 from workflow.raw import RawData
 from workflow.scope import RESULTS, Scope
 
 from bismap.config import load_config
 from bismap.data.dataset import Dataset, open_dataset
 from bismap.job import Job
-from bismap.stages import evaluate, predict
+from bismap.stages import evaluate, predict, train
 from bismap.store import write_manifest
 
 
@@ -66,6 +72,21 @@ class Finished:
         inputs = self.indices | inputs
         return Job(settings, out, state, inputs=inputs, roots=self.roots, save_every=save_every)
 
+    def train_and_score(
+        self, place: Path, settings: dict, maps: tuple[Path, ...], start: tuple[Path, ...], like: str
+    ) -> dict:
+        """The evaluation of a network that is trained on the source alone.
+
+        Args:
+            maps: manifests of its weights, by pixel.
+            start: file that it starts from.
+            like: run that is evaluated in the same way.
+        """
+        inputs = {"stylized": self.shards("stylized"), "transferability": maps, "init_weights": start}
+        training = self.job(place, "train", settings, **inputs)
+        train.run(training)
+        return self.score(place, training.out / "model.safetensors", like)
+
     def score(self, place: Path, model: Path, run: str) -> dict:
         """The evaluation of a model, as that of ``run`` was made."""
         made = self.shards(f"{run}/predictions/{self.scope.split('evaluate')}")[0].relative_to(self.folder)
@@ -76,3 +97,26 @@ class Finished:
         evaluating = self.job(place, "evaluate", self.settings(f"{run}.json"), predictions=predictions)
         evaluate.run(evaluating)
         return json.loads((evaluating.out / "evaluation.json").read_text())
+
+
+def figures(report: dict) -> dict[str, float]:
+    """What the study keeps of an evaluation."""
+    return {"miou": round(report["miou"]["miou"], 4), "pixel_accuracy": round(report["pixel_accuracy"], 4)}
+
+
+def measure_each(about: str, measure: Callable[[Finished], Iterable[dict]], table: Path, keys: Sequence[str]) -> None:
+    """The command line ``DATA FOLDER [FOLDER ...]``: put each row that a folder gives into a table of the study.
+
+    Args:
+        about: help text.
+        keys: columns besides ``data`` by which a row takes the place of an earlier one.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("folders", type=Path, nargs="+")
+    args = parser.parse_args()
+    for folder in args.folders:
+        for found in measure(Finished(folder)):
+            row = {"data": args.data} | found
+            print(row, flush=True)
+            replace(table, [row], ["data", *keys])

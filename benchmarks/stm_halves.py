@@ -9,20 +9,18 @@ each half as `gpa_stm` was, with weight 1 on its pixels and 0 on the others, and
 to docs/study/halves.csv under the name DATA.
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from experiment import Finished
+from experiment import Finished, figures, measure_each
 from numpy.typing import NDArray
-from study_data import HALVES, replace
+from study_data import HALVES
 
 from bismap.data import shards
 from bismap.data.dataset import Dataset
 from bismap.data.images import read_gray8, resize_label, write_gray8
-from bismap.stages import train
 from bismap.store import write_manifest
 from bismap.transferability.distance_table import SourceDistances, load_distances
 
@@ -76,15 +74,14 @@ def halves(done: Finished) -> Iterator[dict]:
     labels = _labels(done.source, settings["source"])
     weights = shards.files(done.shards("gpa/transferability"), ".png")
     distances = load_distances(shards.folder(done.folder / "extractor/source_distances.csv"))
+    start = (done.folder / "extractor/model.safetensors",)
     choices = {"all pixels": by_weight(weights, labels), "within a class": by_distance(distances, labels)}
     for split, choice in choices.items():
         for half in ("high", "low"):
             with tempfile.TemporaryDirectory() as place:
                 maps = _write(Path(place, "maps"), labels, choice, high=half == "high")
-                report = _train_and_score(Path(place), done, settings, maps)
-            figures = {"miou": report["miou"]["miou"], "pixel_accuracy": report["pixel_accuracy"]}
-            rounded = {name: round(value, 4) for name, value in figures.items()}
-            yield {"split": split, "half": half, "seed": done.scope.seed} | rounded
+                report = done.train_and_score(Path(place), settings, (maps,), start, "gpa_stm")
+            yield {"split": split, "half": half, "seed": done.scope.seed} | figures(report)
 
 
 def _labels(dataset: Dataset, side: dict) -> dict[str, NDArray[np.uint8]]:
@@ -102,24 +99,5 @@ def _write(out: Path, labels: dict[str, NDArray[np.uint8]], choice: Choice, *, h
     return out / "manifest.csv"
 
 
-def _train_and_score(place: Path, done: Finished, settings: dict, maps: Path) -> dict:
-    start = (done.folder / "extractor/model.safetensors",)
-    inputs = {"stylized": done.shards("stylized"), "transferability": (maps,), "init_weights": start}
-    training = done.job(place, "train", settings, **inputs)
-    train.run(training)
-    return done.score(place, training.out / "model.safetensors", "gpa_stm")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
-    parser.add_argument("folders", type=Path, nargs="+")
-    args = parser.parse_args()
-    for folder in args.folders:
-        for row in halves(Finished(folder)):
-            print(row, flush=True)
-            replace(HALVES, [{"data": args.data} | row], ["data", "split", "half", "seed"])
-
-
 if __name__ == "__main__":
-    main()
+    measure_each(__doc__, halves, HALVES, ["split", "half", "seed"])

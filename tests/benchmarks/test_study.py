@@ -1,5 +1,7 @@
 """The study's own arithmetic: paired intervals, points between those of a curve, halves, and the watched renderer."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -11,6 +13,7 @@ from tests.workflow.runs import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import experiment
 import stm_content
 import stm_halves
 import study_data
@@ -157,3 +160,23 @@ def test_labels_of_a_second_round_are_those_of_the_first_rounds_model(tmp_path):
     assert study_data._labelled_share(tmp_path / "gpa_stm_maps.json") == 0.6
     assert study_data._labelled_share(tmp_path / "gpa_stm_maps_round2.json") == 0.7
     assert study_data._labelled_share(tmp_path / "bismap.json") is None
+
+
+def test_what_folders_give_goes_into_the_table_one_row_after_the_other(tmp_path, monkeypatch):
+    table = tmp_path / "table.csv"
+    table.write_text("data,seed,miou\ndemo,201,0.5\n")
+    monkeypatch.setattr(sys, "argv", ["measure", "demo", "results/study_demo-s201", "results/study_demo-s202"])
+    experiment.measure_each("", lambda done: [{"seed": int(done.folder.name[-3:]), "miou": 0.25}], table, ["seed"])
+    assert table.read_text() == "data,seed,miou\ndemo,201,0.25\ndemo,202,0.25\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "script", ["study", "mixture_variants", "stm_content", "stm_halves", "ema_weights", "without_target"]
+)
+def test_a_script_of_the_study_starts_as_the_page_calls_it(script):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, f"benchmarks/{script}.py", "--help"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage:")
